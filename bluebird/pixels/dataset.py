@@ -1,0 +1,77 @@
+"""Rows of decoded pictures as batches, a whole batch at a time.
+
+Collating pictures one by one costs more than a small network's training step. A `DataLoader` that
+finds `__getitems__` asks for all rows of a batch at once, which here is one gather.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+
+class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Some rows of a uint8 array (N, S, S, 3) with their targets int64 (N,)."""
+
+    def __init__(self, pixels: Tensor, rows: Tensor, targets: Tensor) -> None:
+        self.pixels = pixels
+        self.rows = rows
+        self.targets = targets
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """One picture uint8 (3, S, S) and its target."""
+        images, targets = self.__getitems__([index])
+        return images[0], targets[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """A batch: images uint8 (B, 3, S, S) with channels last in memory, targets int64 (B,)."""
+        rows = self.rows[torch.as_tensor(indices)]
+        return self.pixels.index_select(0, rows).permute(0, 3, 1, 2), self.targets[rows]
+
+
+class EpochShuffle(Sampler[int]):
+    """Every index once, in an order that depends on the seed and the epoch alone.
+
+    A run that goes on after an interruption therefore sees the pictures in the order in which the
+    unbroken run would have seen them. Lightning calls `set_epoch`.
+    """
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size = size
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        yield from torch.randperm(self.size, generator=generator).tolist()
+
+
+def channel_stats(pixels: Tensor, rows: Tensor, chunk: int = 1024) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each colour channel over some rows, on the scale 0 to 1.
+
+    Exact integer sums, `chunk` pictures in memory at a time. A channel that never varies gets the
+    deviation 1, so that normalising it gives zeros.
+    """
+    total = torch.zeros(3, dtype=torch.int64)
+    squares = torch.zeros(3, dtype=torch.int64)
+    for part in rows.split(chunk):
+        values = pixels.index_select(0, part).view(-1, 3)
+        total += values.sum(0, dtype=torch.int64)
+        squares += values.int().square_().sum(0, dtype=torch.int64)
+    count = len(rows) * pixels.shape[1] * pixels.shape[2]
+    mean = total.double() / count
+    std = (squares.double() / count - mean.square()).clamp(min=0).sqrt()
+    std[std == 0] = 255
+    return (mean / 255).tolist(), (std / 255).tolist()

@@ -1,0 +1,126 @@
+"""Pixels on their way to a network: one path for looking, another for learning.
+
+`squeeze` makes every picture a small square, the same for training, validation, test and search.
+`TrainTransform` and `EvalTransform` take a batch of those squares to the normalised float images of
+the contract; only the first of them changes a picture at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from bluebird.errors import UsageError
+
+
+def squeeze(image: Tensor, image_size: int) -> Tensor:
+    """The whole picture as a square: uint8 (3, H, W) to uint8 (3, S, S), bilinear and antialiased.
+
+    Sides are scaled each by its own factor rather than cropped: a search may not lose the bird that
+    sits at the edge of the picture.
+    """
+    if image.shape[-2:] == (image_size, image_size):
+        return image
+    return F.resize(image, [image_size, image_size], antialias=True)
+
+
+def eval_transform(mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+    """uint8 (N, 3, S, S) to normalised float32 of the same shape: (x / 255 - mean) / std per channel."""
+    return v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std, inplace=True)])
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How a training picture is varied, each picture of a batch on its own.
+
+    Args:
+        flip: mirror every second picture left to right.
+        shift: move by up to this share of the side in each direction; the border is mirrored.
+        zoom: enlarge by up to this share of the side (0.25: at least 75 % of each side stays in view).
+    """
+
+    flip: bool = True
+    shift: float = 0.1
+    zoom: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name, value in (("shift", self.shift), ("zoom", self.zoom)):
+            if not 0 <= value < 1:
+                raise UsageError(f"augment.{name} is {value}; expected a share from 0 up to, not including, 1")
+
+
+def train_transform(mean: Sequence[float], std: Sequence[float], augment: Augment) -> nn.Module:
+    """Like `eval_transform`, with the random variations of `augment`."""
+    steps: list[nn.Module] = []
+    if augment.flip:
+        steps.append(RandomFlips())
+    if augment.shift and not augment.zoom:
+        steps.append(RandomShifts(augment.shift))
+    steps.append(v2.ToDtype(torch.float32, scale=True))
+    if augment.zoom:
+        steps.append(RandomZooms(augment.zoom, augment.shift))
+    return v2.Compose([*steps, v2.Normalize(mean, std, inplace=True)])
+
+
+# The transforms of torchvision draw once for a whole batch; these draw for each picture of it.
+
+
+class RandomFlips(nn.Module):
+    """Mirrors each picture of a batch (N, C, H, W) left to right with probability one half."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        flipped = torch.rand(len(images), device=images.device) < 0.5
+        return torch.where(flipped[:, None, None, None], images.flip(-1), images)
+
+
+class RandomShifts(nn.Module):
+    """Moves each picture of a batch (N, C, S, S) by whole pixels, up to `share` of its side.
+
+    What comes into view is the picture mirrored at its edge.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, images: Tensor) -> Tensor:
+        n, _, side, _ = images.shape
+        reach = round(self.share * side)
+        offset = torch.randint(-reach, reach + 1, (2, n, 1), device=images.device)
+        rows, cols = _mirror(torch.arange(side, device=images.device) + offset, side)  # (N, S) each
+        picture = torch.arange(n, device=images.device)[:, None, None]
+        channels_last = images.permute(0, 2, 3, 1)  # (N, S, S, C)
+        return channels_last[picture, rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _mirror(index: Tensor, side: int) -> Tensor:
+    """Indices beyond either edge, reflected back inside: ... 2 1 [0 1 2 ... side-1] side-2 ..."""
+    last = side - 1
+    return last - (last - index.abs()).abs()
+
+
+class RandomZooms(nn.Module):
+    """Shows a random square window of each float picture of a batch (N, C, S, S), at full size.
+
+    The window has at least 1 - `zoom` of the side, and its centre lies up to `shift` of the side off
+    the picture's; what it sees beyond the edge is the picture mirrored.
+    """
+
+    def __init__(self, zoom: float, shift: float) -> None:
+        super().__init__()
+        self.zoom = zoom
+        self.shift = shift
+
+    def forward(self, images: Tensor) -> Tensor:
+        n, device = len(images), images.device
+        theta = torch.zeros(n, 2, 3, device=device)
+        theta[:, 0, 0] = theta[:, 1, 1] = 1 - self.zoom * torch.rand(n, device=device)
+        theta[:, :, 2] = 2 * self.shift * (2 * torch.rand(n, 2, device=device) - 1)  # the side spans 2
+        grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+        return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

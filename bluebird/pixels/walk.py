@@ -1,0 +1,54 @@
+"""The files below a folder, in an order that depends on nothing but their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from bluebird.errors import DataError
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `DataError` unless `folder` is a folder that can be listed."""
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        raise DataError(f"{str(folder)!r}: no such folder; check the path") from None
+    except NotADirectoryError:
+        raise DataError(f"{str(folder)!r}: a file, where a folder was expected") from None
+    except OSError as error:
+        raise DataError(f"{str(folder)!r}: cannot be listed ({error.strerror}); check its rights") from None
+
+
+def walk_files(folder: Path) -> Iterator[Path]:
+    """Every entry below `folder` that is not itself a folder, sorted by name, folder by folder.
+
+    Links to folders are followed, each real folder once, so a loop of links ends. Broken links, pipes
+    and sockets are yielded like files: whoever reads them says why it cannot.
+
+    Raises:
+        DataError: a folder on the way is missing or cannot be listed.
+    """
+    yield from _walk(folder, set())
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    check_folder(folder)
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in seen:
+        return
+    seen.add((status.st_dev, status.st_ino))
+    with os.scandir(folder) as entries:
+        ordered = sorted(entries, key=lambda entry: entry.name)
+    for entry in ordered:
+        if entry.is_dir():
+            yield from _walk(Path(entry.path), seen)
+        else:
+            yield Path(entry.path)
+
+
+def is_hidden(path: Path, root: Path) -> bool:
+    """Whether the path, from `root` down, passes through a dot name or is a system's own litter."""
+    parts = path.relative_to(root).parts
+    return any(part.startswith(".") or part in {"Thumbs.db", "desktop.ini", "__MACOSX"} for part in parts)
