@@ -1,0 +1,74 @@
+"""The command line: one door for each job, and the only place where an error becomes a line and a code.
+
+Exit codes: 0 all done; 2 the command, its data or its output cannot be used; 3 done, but some files
+could not be read; 130 interrupted. Heavy imports happen behind the door that needs them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from bluebird import __version__
+from bluebird.errors import BluebirdError
+
+COMMANDS = {
+    "train": "learn to tell birds apart, from a folder of labelled pictures (or painted ones)",
+    "predict": "classify every picture below a folder with a trained model",
+    "paint": "paint a set of labelled birds to train on, or one sheet to look at",
+}
+
+HELP = f"""usage: bluebird COMMAND [OPTIONS]
+
+Find one bird in a mountain of pictures.
+
+commands:
+{chr(10).join(f"  {name:<9}{text}" for name, text in COMMANDS.items())}
+
+  bluebird train                                 train on painted birds, no download needed
+  bluebird train --config configs/cnn.yaml --data.root my_birds
+  bluebird predict runs/cnn/version_0 my_photos --out finds
+  tensorboard --logdir runs                      watch
+
+`bluebird COMMAND --help` tells more; `bluebird --version` prints the version.
+exit codes: 0 done; 2 cannot be done as asked; 3 done, some files unreadable; 130 interrupted"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never raises for a user's mistake."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):  # a file name may hold bytes that are no UTF-8
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP)
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"bluebird {__version__}")
+        return 0
+    if arguments[0] not in COMMANDS:
+        return _fail(f"no command {arguments[0]!r}; expected one of {', '.join(COMMANDS)}")
+    return _run(arguments[0], arguments[1:])
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    try:
+        code: int = import_module(f"bluebird.cli.{command}").run(arguments)
+        sys.stdout.flush()
+        return code
+    except BluebirdError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt as interrupt:
+        return _fail(str(interrupt) or "interrupted", 130)
+    except BrokenPipeError:  # whoever read our output has gone; nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename!r}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}")
+
+
+def _fail(message: str, code: int = 2) -> int:
+    print(f"bluebird: {' '.join(message.split())}", file=sys.stderr)
+    return code

@@ -1,0 +1,180 @@
+"""A trained model as two files that any machine can read and nobody can run code with.
+
+    model.safetensors   the weights
+    model.json          everything else: architecture and arguments, class names in order, image size,
+                        mean and std, fingerprint of the training data, versions, metrics, digests
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+
+import bluebird
+from bluebird import nets
+from bluebird.errors import BluebirdError, BundleError, OutputError
+from bluebird.nets import Network
+
+_FORMAT = "bluebird-model-1"
+_WEIGHTS, _CARD = "model.safetensors", "model.json"
+_ARCHITECTURES: dict[str, type[Network]] = {name: getattr(nets, name) for name in ("MLP", "CNN")}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes the network's input: side in px, channel mean and std on the scale 0 to 1."""
+
+    image_size: int
+    mean: list[float]
+    std: list[float]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained network with all that is needed to ask it about a picture."""
+
+    network: Network
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    data_fingerprint: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def describe(bundle: Bundle) -> dict[str, Any]:
+    """The plain, readable part of a bundle; with the weights it rebuilds the bundle by `assemble`."""
+    return {
+        "format": _FORMAT,
+        "architecture": type(bundle.network).__name__,
+        "arguments": bundle.network.arguments,
+        "classes": list(bundle.classes),
+        "preprocessing": asdict(bundle.preprocessing),
+        "data_fingerprint": bundle.data_fingerprint,
+        "metrics": bundle.metrics,
+    }
+
+
+def assemble(card: dict[str, Any], weights: dict[str, torch.Tensor], source: Path) -> Bundle:
+    """The reverse of `describe`; `source` names the origin in errors.
+
+    Raises:
+        BundleError: the card is foreign, or weights and architecture do not fit.
+    """
+    try:
+        architecture = card["architecture"]
+        if architecture not in _ARCHITECTURES:
+            known = ", ".join(_ARCHITECTURES)
+            raise BundleError(f"{str(source)!r}: unknown architecture {architecture!r}; this version knows {known}")
+        network = _ARCHITECTURES[architecture](**card["arguments"])
+        network.load_state_dict(weights)
+        classes = tuple(map(str, card["classes"]))
+        if len(classes) != network.num_classes:
+            raise BundleError(f"{str(source)!r}: {len(classes)} class names for {network.num_classes} outputs")
+        preprocessing = Preprocessing(**card["preprocessing"])
+        return Bundle(network.eval(), classes, preprocessing, card["data_fingerprint"], card["metrics"])
+    except BundleError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError, BluebirdError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BundleError(f"{str(source)!r}: not a model that this version can build ({reason})") from error
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write the two files into `folder`, the card last, each whole or not at all.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.network.state_dict().items()}
+    weights = save_safetensors(state)
+    card = describe(bundle) | {"versions": versions(), "weights_sha256": hashlib.sha256(weights).hexdigest()}
+    card["card_sha256"] = _card_digest(card)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(folder / _WEIGHTS, weights)
+        _write_whole(folder / _CARD, (json.dumps(card, indent=2) + "\n").encode())
+    except OSError as error:
+        raise OutputError(f"{str(folder)!r}: the model cannot be written ({error.strerror})") from error
+
+
+def load_model(path: Path) -> Bundle:
+    """Load a bundle folder, a run folder that has one, or a Lightning checkpoint that Bluebird wrote.
+
+    Nothing in any of them is executed: safetensors and JSON, or `weights_only=True`.
+
+    Raises:
+        BundleError: missing, truncated, altered or foreign.
+    """
+    if path.is_file() and path.suffix == ".ckpt":
+        return _load_checkpoint(path)
+    for folder in (path, path / "bundle"):
+        if (folder / _CARD).is_file():
+            return _load_folder(folder)
+    raise BundleError(f"{str(path)!r}: no model there; expected a folder with {_CARD}, a run folder or a .ckpt file")
+
+
+def _load_folder(folder: Path) -> Bundle:
+    try:
+        card = json.loads((folder / _CARD).read_bytes())
+        weights = (folder / _WEIGHTS).read_bytes()
+    except ValueError as error:
+        raise BundleError(f"{str(folder / _CARD)!r}: truncated or not JSON ({error})") from error
+    except OSError as error:
+        raise BundleError(f"{str(error.filename)!r}: cannot be read ({error.strerror})") from error
+    if not isinstance(card, dict) or card.get("format") != _FORMAT:
+        raise BundleError(f"{str(folder / _CARD)!r}: not a Bluebird model (no format {_FORMAT!r})")
+    if card.get("card_sha256") != _card_digest(card):
+        raise BundleError(f"{str(folder / _CARD)!r}: altered since it was written; train again or fetch it anew")
+    if card["weights_sha256"] != hashlib.sha256(weights).hexdigest():
+        raise BundleError(f"{str(folder / _WEIGHTS)!r}: truncated or altered since it was written; fetch it anew")
+    try:
+        return assemble(card, load_safetensors(weights), folder)
+    except SafetensorError as error:
+        raise BundleError(f"{str(folder / _WEIGHTS)!r}: not a safetensors file ({error})") from error
+
+
+def _load_checkpoint(path: Path) -> Bundle:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever it meets; all of it means the same here
+        raise BundleError(
+            f"{str(path)!r}: truncated, or holds more than plain tensors and numbers, which is refused"
+        ) from error
+    card = checkpoint.get("bluebird") if isinstance(checkpoint, dict) else None
+    if card is None:
+        raise BundleError(f"{str(path)!r}: a checkpoint of another program; expected one written by bluebird train")
+    prefix = "network."
+    state = checkpoint["state_dict"]
+    weights = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
+    return assemble(card, weights, path)
+
+
+def versions() -> dict[str, str]:
+    """The versions that made a result."""
+    from importlib.metadata import version
+
+    libraries = {name: version(name) for name in ("torch", "torchvision", "lightning", "pillow")}
+    return {"bluebird": bluebird.__version__, "python": platform.python_version(), **libraries}
+
+
+def _card_digest(card: dict[str, Any]) -> str:
+    content = {key: value for key, value in card.items() if key != "card_sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_bytes(data)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

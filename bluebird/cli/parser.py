@@ -1,0 +1,103 @@
+"""The options of `bluebird train`: the typed signatures of data, model and trainer, by LightningCLI."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any, NoReturn
+
+import lightning as L
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from bluebird.callbacks import Converged
+from bluebird.errors import UsageError
+from bluebird.nets.classifier import Classifier
+from bluebird.pixels import BirdData
+
+_ABOUT = """Learn to tell birds apart from labelled pictures.
+
+  bluebird train                                          the MLP on painted birds
+  bluebird train --config configs/cnn.yaml                the CNN on painted birds
+  bluebird train --config configs/cnn.yaml --data.root my_birds --trainer.max_epochs 40
+  bluebird train --resume runs/cnn/version_0              go on after an interruption
+
+my_birds holds one folder of pictures for each class, or train/, val/ and test/ with such folders, or
+is a CSV file with the columns path,label[,split]. --print_config shows every setting; a file of them is
+taken by --config, several are merged, and what stands behind them on the command line wins."""
+
+_TRAINER = {
+    "max_epochs": 20,
+    "deterministic": True,
+    "enable_progress_bar": False,  # Bluebird has its own
+    "enable_model_summary": False,  # and its own table of layers
+    "num_sanity_val_steps": 0,
+    "log_every_n_steps": 10,
+}
+
+
+class OneLineParser(LightningArgumentParser):
+    """Says in one line what is wrong with a config, and which key was probably meant."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        text = re.sub(r"\s+", " ", message).strip()
+        raise UsageError(text + self._nearest(text) + " (see bluebird train --help)")
+
+    def _nearest(self, text: str) -> str:
+        unknown = re.search(r"[Kk]ey '([\w.]+)'|--([\w.]+)", text)
+        if unknown is None:
+            return ""
+        known = [action.dest for action in self._actions]
+        near = difflib.get_close_matches(unknown[1] or unknown[2], known, n=1)
+        return f"; did you mean {near[0]}?" if near else ""
+
+
+class TrainCLI(LightningCLI):
+    """Parses, reads the data, and builds the model that fits it; the trainer is built on request."""
+
+    datamodule: BirdData
+    model: Classifier
+
+    def __init__(self, arguments: list[str]) -> None:
+        super().__init__(
+            Classifier,
+            BirdData,
+            save_config_callback=None,
+            trainer_defaults=_TRAINER,
+            seed_everything_default=0,
+            parser_kwargs={"prog": "bluebird train", "description": _ABOUT},
+            parser_class=OneLineParser,
+            args=arguments,
+            run=False,
+            auto_configure_optimizers=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--name", type=str, default="mlp", help="name of the run: RUNS_DIR/NAME/version_N")
+        parser.add_argument("--runs_dir", type=str, default="runs", help="where runs are kept")
+        parser.add_argument("--resume", type=str, metavar="RUN", help="run folder to go on with")
+        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+        parser.set_defaults({"early_stopping.monitor": "val/loss", "early_stopping.patience": 10})
+        parser.add_lightning_class_args(Converged, "converged")
+        parser.link_arguments("seed_everything", "data.seed")
+        for target, source in (
+            ("classes", lambda data: _ready(data).classes),
+            ("image_size", lambda data: _ready(data).image_size),
+            ("class_counts", lambda data: _ready(data).class_counts),
+        ):
+            parser.link_arguments("data", f"model.{target}", source, apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        self.config = parser.parse_args(args)
+
+    def instantiate_trainer(self, extra: list[L.Callback] | None = None, **kwargs: Any) -> L.Trainer:
+        """The trainer with `extra` callbacks. LightningCLI asks before there is a run folder; it waits."""
+        if extra is None:
+            return None  # type: ignore[return-value]
+        self.trainer_defaults["callbacks"] = extra
+        return super().instantiate_trainer(**kwargs)
+
+
+def _ready(data: BirdData) -> BirdData:
+    data.setup()
+    return data

@@ -1,0 +1,1 @@
+def paint_folder(out, **k): raise NotImplementedError

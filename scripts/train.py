@@ -1,0 +1,10 @@
+"""`bluebird train` from a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bluebird.cli import main
+
+sys.exit(main(["train", *sys.argv[1:]]))
