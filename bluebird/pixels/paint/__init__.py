@@ -1,1 +1,7 @@
-def paint_folder(out, **k): raise NotImplementedError
+"""Painted birds: a labelled set of pictures that needs no download."""
+
+from bluebird.pixels.paint.folder import contact_sheet, paint_folder
+from bluebird.pixels.paint.painter import paint_picture
+from bluebird.pixels.paint.species import CLASS_NAMES, SPECIES, Species
+
+__all__ = ["CLASS_NAMES", "SPECIES", "Species", "contact_sheet", "paint_folder", "paint_picture"]
