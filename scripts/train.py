@@ -7,4 +7,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bluebird.cli import main
 
-sys.exit(main(["train", *sys.argv[1:]]))
+if __name__ == "__main__":  # painting starts processes that import this file
+    sys.exit(main(["train", *sys.argv[1:]]))

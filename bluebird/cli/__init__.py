@@ -6,8 +6,10 @@ could not be read; 130 interrupted. Heavy imports happen behind the door that ne
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -39,6 +41,7 @@ exit codes: 0 done; 2 cannot be done as asked; 3 done, some files unreadable; 13
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises for a user's mistake."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _quiet_libraries()
     for stream in (sys.stdout, sys.stderr):  # a file name may hold bytes that are no UTF-8
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -50,6 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] not in COMMANDS:
         return _fail(f"no command {arguments[0]!r}; expected one of {', '.join(COMMANDS)}")
     return _run(arguments[0], arguments[1:])
+
+
+def _quiet_libraries() -> None:
+    """Libraries advise programmers; what concerns the user, Bluebird says itself. `python -W` still shows it."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for name in ("lightning.pytorch", "lightning.fabric", "PIL"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _run(command: str, arguments: list[str]) -> int:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,6 @@ from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, TrainingBar, W
 
 def run(arguments: list[str]) -> int:
     """Train, test with the best checkpoint, write the bundle, say where everything lies."""
-    _quiet()
     resumed, arguments = _resume(arguments)
     cli = TrainCLI(arguments)
     folder = _run_folder(cli, resumed)
@@ -40,13 +37,6 @@ def run(arguments: list[str]) -> int:
     _log_hyperparameters(trainer, cli, metrics)
     _report(cli, folder, metrics)
     return 0
-
-
-def _quiet() -> None:
-    """Lightning's advice is for programmers; what concerns the user we say ourselves."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"lightning\.|torch\.|PIL\.")
 
 
 def _resume(arguments: list[str]) -> tuple[Path | None, list[str]]:
@@ -101,7 +91,11 @@ def _trainer(cli: TrainCLI, folder: Path) -> L.Trainer:
     )
     callbacks: list[L.Callback] = [
         ModelCheckpoint(
-            folder / "checkpoints", "best-{epoch:03d}", monitor="val/loss", save_last=True, enable_version_counter=False
+            folder / "checkpoints",
+            "best-{epoch:03d}",
+            monitor="val/loss",
+            save_last=True,
+            enable_version_counter=False,
         ),
         LearningRateMonitor("step"),
         EpochSeed(cli.datamodule.seed),
@@ -130,7 +124,9 @@ def _fit(trainer: L.Trainer, cli: TrainCLI, folder: Path, resumed: Path | None) 
     except RuntimeError as error:
         if "PytorchStreamReader" not in str(error) and "state_dict" not in str(error):
             raise
-        raise BundleError(f"{str(checkpoint)!r}: does not fit this config, or is truncated ({error})") from error
+        raise BundleError(
+            f"{str(checkpoint)!r}: does not fit this config, or is truncated ({error})"
+        ) from error
 
 
 def _last_checkpoint(folder: Path) -> Path | None:

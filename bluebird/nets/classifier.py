@@ -56,7 +56,8 @@ class Classifier(L.LightningModule):
         _check_share("warmup", warmup)
         _check_share("label_smoothing", label_smoothing)
         self.classes = tuple(classes)
-        self.network = network(len(self.classes), image_size)
+        # convolutions run fastest with the channels of a pixel side by side; nothing else changes
+        self.network = network(len(self.classes), image_size).to(memory_format=torch.channels_last)
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.warmup = warmup

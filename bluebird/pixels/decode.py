@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 from os import PathLike
 from pathlib import Path
 
@@ -128,9 +127,7 @@ def _decode_with_torchvision(data: bytes, path: str | PathLike[str]) -> Tensor:
     """The few files that only torchvision's decoders take."""
     try:
         encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # newer releases announce that these decoders will move
-            return decode_image(encoded, ImageReadMode.RGB, apply_exif_orientation=True)
+        return decode_image(encoded, ImageReadMode.RGB, apply_exif_orientation=True)
     except _BROKEN as error:
         raise UnreadablePictureError(path, "not a picture, or of a kind that cannot be read") from error
 

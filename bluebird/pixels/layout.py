@@ -1,8 +1,8 @@
 """Which files are labelled with which class, read from any of three layouts.
 
-    class folders   root/bluebird/*.jpg, root/blue_jay/*.jpg
-    split folders   root/train/bluebird/*.jpg, root/val/..., root/test/...   (valid, validation: the same)
-    manifest        a CSV file with the columns path,label and, if wanted, split; paths count from its folder
+class folders   root/bluebird/*.jpg, root/blue_jay/*.jpg
+split folders   root/train/bluebird/*.jpg, root/val/..., root/test/...   (valid, validation: the same)
+manifest        a CSV file with the columns path,label and, if wanted, split; paths count from its folder
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def _named_columns(rows: csv.DictReader[str], manifest: Path) -> Iterator[dict[s
     columns = rows.fieldnames or []
     if not {"path", "label"} <= set(columns):
         found = ", ".join(columns) or "nothing"
-        raise DataError(f"{str(manifest)!r}: expected the columns path,label[,split] on line 1; found {found}")
+        raise DataError(
+            f"{str(manifest)!r}: expected the columns path,label[,split] on line 1; found {found}"
+        )
     yield from rows
 
 

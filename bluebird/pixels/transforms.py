@@ -1,7 +1,7 @@
 """Pixels on their way to a network: one path for looking, another for learning.
 
 `squeeze` makes every picture a small square, the same for training, validation, test and search.
-`TrainTransform` and `EvalTransform` take a batch of those squares to the normalised float images of
+`train_transform` and `eval_transform` take a batch of those squares to the normalised float images of
 the contract; only the first of them changes a picture at random.
 """
 
@@ -52,7 +52,9 @@ class Augment:
     def __post_init__(self) -> None:
         for name, value in (("shift", self.shift), ("zoom", self.zoom)):
             if not 0 <= value < 1:
-                raise UsageError(f"augment.{name} is {value}; expected a share from 0 up to, not including, 1")
+                raise UsageError(
+                    f"augment.{name} is {value}; expected a share from 0 up to, not including, 1"
+                )
 
 
 def train_transform(mean: Sequence[float], std: Sequence[float], augment: Augment) -> nn.Module:
@@ -123,4 +125,5 @@ class RandomZooms(nn.Module):
         theta[:, 0, 0] = theta[:, 1, 1] = 1 - self.zoom * torch.rand(n, device=device)
         theta[:, :, 2] = 2 * self.shift * (2 * torch.rand(n, 2, device=device) - 1)  # the side spans 2
         grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-        return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+        zoomed = functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+        return zoomed.contiguous(memory_format=torch.channels_last)

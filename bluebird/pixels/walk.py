@@ -24,23 +24,27 @@ def check_folder(folder: Path) -> None:
 def walk_files(folder: Path) -> Iterator[Path]:
     """Every entry below `folder` that is not itself a folder, sorted by name, folder by folder.
 
-    Links to folders are followed, each real folder once, so a loop of links ends. Broken links, pipes
-    and sockets are yielded like files: whoever reads them says why it cannot.
+    Links to folders are followed, each real folder once, so a loop of links ends. Broken links, pipes,
+    sockets and folders that cannot be listed are yielded like files: whoever reads them says why it cannot.
 
     Raises:
-        DataError: a folder on the way is missing or cannot be listed.
+        DataError: `folder` itself is missing or cannot be listed.
     """
+    check_folder(folder)
     yield from _walk(folder, set())
 
 
 def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    check_folder(folder)
-    status = folder.stat()
+    try:
+        status = folder.stat()
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        yield folder
+        return
     if (status.st_dev, status.st_ino) in seen:
         return
     seen.add((status.st_dev, status.st_ino))
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
         if entry.is_dir():
             yield from _walk(Path(entry.path), seen)

@@ -94,7 +94,9 @@ def _disc(draw: ImageDraw.ImageDraw, pose: Pose, centre: ArrayLike, radius: floa
     draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
 
 
-def _ellipse(centre: tuple[float, float], radii: tuple[float, float], turn: float = 0.0) -> NDArray[np.float64]:
+def _ellipse(
+    centre: tuple[float, float], radii: tuple[float, float], turn: float = 0.0
+) -> NDArray[np.float64]:
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     x, y = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
     cos, sin = np.cos(turn), np.sin(turn)
@@ -196,7 +198,9 @@ def _spread_wing(draw: ImageDraw.ImageDraw, species: Species, pose: Pose, *, far
     for tip in points[3:7]:
         _line(draw, pose, [0.6 * root + 0.4 * tip, tip], shade(colour, 0.66), 0.014)
     if species.wing_bar is not None and not far:
-        _line(draw, pose, [0.45 * root + 0.55 * points[2], 0.5 * root + 0.5 * points[6]], species.wing_bar, 0.05)
+        _line(
+            draw, pose, [0.45 * root + 0.55 * points[2], 0.5 * root + 0.5 * points[6]], species.wing_bar, 0.05
+        )
 
 
 def _legs(draw: ImageDraw.ImageDraw, species: Species, pose: Pose) -> None:
@@ -210,7 +214,12 @@ def _beak(draw: ImageDraw.ImageDraw, species: Species, pose: Pose) -> None:
     depth = {"needle": 0.032, "stout": 0.05, "cone": 0.085}[species.beak_shape]
     root = _HEAD + pose.head + (0.145, 0.02)
     tip = root + (species.beak_length + 0.04, 0.03)
-    _fill(draw, pose, [root + (0, -depth), root + (0.5 * species.beak_length, -0.7 * depth), tip, root], species.beak)
+    _fill(
+        draw,
+        pose,
+        [root + (0, -depth), root + (0.5 * species.beak_length, -0.7 * depth), tip, root],
+        species.beak,
+    )
     _fill(draw, pose, [root, tip, root + (0.02, depth)], shade(species.beak, 0.75))
 
 

@@ -71,7 +71,9 @@ def leaf(draw: ImageDraw.ImageDraw, rng: Generator, centre: np.ndarray, length: 
     pose = Pose((x, y), length, tilt=rng.uniform(0, 2 * np.pi))
     shape = smooth([(-1.0, 0.0), (-0.4, -0.32), (0.3, -0.30), (1.0, 0.0), (0.3, 0.30), (-0.4, 0.32)], steps=4)
     draw.polygon(pose.place(shape), fill=colour)
-    draw.line(pose.place([(-1.0, 0.0), (1.0, 0.0)]), fill=shade(colour, 0.75), width=max(1, round(length / 12)))
+    draw.line(
+        pose.place([(-1.0, 0.0), (1.0, 0.0)]), fill=shade(colour, 0.75), width=max(1, round(length / 12))
+    )
 
 
 def perch(scene: Image.Image, rng: Generator, pose: Pose) -> None:
@@ -98,7 +100,9 @@ def perch(scene: Image.Image, rng: Generator, pose: Pose) -> None:
             gx = rng.uniform(0, side)
             top = y - rng.uniform(0, 0.06) * side
             blade = shade(ground, rng.uniform(0.7, 1.2))
-            draw.line([(gx, y + 2), (gx + rng.normal(0, 0.02) * side, top)], fill=blade, width=max(1, side // 96))
+            draw.line(
+                [(gx, y + 2), (gx + rng.normal(0, 0.02) * side, top)], fill=blade, width=max(1, side // 96)
+            )
 
 
 def develop(scene: Image.Image, rng: Generator, size_px: int, difficulty: float) -> Image.Image:

@@ -1,0 +1,39 @@
+"""Plain command lines, read by argparse, whose mistakes become one line like every other."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn
+
+from bluebird.errors import UsageError
+
+
+class OptionParser(argparse.ArgumentParser):
+    """An `ArgumentParser` that keeps the line breaks of its description and raises `UsageError`."""
+
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """An argparse type: whole numbers from `minimum` up."""
+
+    def whole_number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = minimum - 1
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {minimum}")
+        return value
+
+    return whole_number
