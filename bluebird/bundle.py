@@ -73,16 +73,12 @@ def assemble(card: dict[str, Any], weights: dict[str, torch.Tensor], source: Pat
         architecture = card["architecture"]
         if architecture not in _ARCHITECTURES:
             known = ", ".join(_ARCHITECTURES)
-            raise BundleError(
-                f"{str(source)!r}: unknown architecture {architecture!r}; this version knows {known}"
-            )
+            raise BundleError(f"{str(source)!r}: unknown architecture {architecture!r}; this version knows {known}")
         network = _ARCHITECTURES[architecture](**card["arguments"])
         network.load_state_dict(weights)
         classes = tuple(map(str, card["classes"]))
         if len(classes) != network.num_classes:
-            raise BundleError(
-                f"{str(source)!r}: {len(classes)} class names for {network.num_classes} outputs"
-            )
+            raise BundleError(f"{str(source)!r}: {len(classes)} class names for {network.num_classes} outputs")
         preprocessing = Preprocessing(**card["preprocessing"])
         return Bundle(network.eval(), classes, preprocessing, card["data_fingerprint"], card["metrics"])
     except BundleError:
@@ -123,9 +119,7 @@ def load_model(path: Path) -> Bundle:
     for folder in (path, path / "bundle"):
         if (folder / _CARD).is_file():
             return _load_folder(folder)
-    raise BundleError(
-        f"{str(path)!r}: no model there; expected a folder with {_CARD}, a run folder or a .ckpt file"
-    )
+    raise BundleError(f"{str(path)!r}: no model there; expected a folder with {_CARD}, a run folder or a .ckpt file")
 
 
 def _load_folder(folder: Path) -> Bundle:
@@ -139,13 +133,9 @@ def _load_folder(folder: Path) -> Bundle:
     if not isinstance(card, dict) or card.get("format") != _FORMAT:
         raise BundleError(f"{str(folder / _CARD)!r}: not a Bluebird model (no format {_FORMAT!r})")
     if card.get("card_sha256") != _card_digest(card):
-        raise BundleError(
-            f"{str(folder / _CARD)!r}: altered since it was written; train again or fetch it anew"
-        )
+        raise BundleError(f"{str(folder / _CARD)!r}: altered since it was written; train again or fetch it anew")
     if card["weights_sha256"] != hashlib.sha256(weights).hexdigest():
-        raise BundleError(
-            f"{str(folder / _WEIGHTS)!r}: truncated or altered since it was written; fetch it anew"
-        )
+        raise BundleError(f"{str(folder / _WEIGHTS)!r}: truncated or altered since it was written; fetch it anew")
     try:
         return assemble(card, load_safetensors(weights), folder)
     except SafetensorError as error:
@@ -161,9 +151,7 @@ def _load_checkpoint(path: Path) -> Bundle:
         ) from error
     card = checkpoint.get("bluebird") if isinstance(checkpoint, dict) else None
     if card is None:
-        raise BundleError(
-            f"{str(path)!r}: a checkpoint of another program; expected one written by bluebird train"
-        )
+        raise BundleError(f"{str(path)!r}: a checkpoint of another program; expected one written by bluebird train")
     prefix = "network."
     state = checkpoint["state_dict"]
     weights = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}

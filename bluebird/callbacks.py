@@ -64,7 +64,5 @@ class ModelCard(L.Callback):
     def __init__(self, describe: Callable[[], dict[str, Any]]) -> None:
         self.describe = describe
 
-    def on_save_checkpoint(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["bluebird"] = self.describe()

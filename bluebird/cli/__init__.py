@@ -59,8 +59,7 @@ def _quiet_libraries() -> None:
     """Libraries advise programmers; what concerns the user, Bluebird says itself. `python -W` still shows it."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    for name in ("lightning.pytorch", "lightning.fabric", "PIL"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("PIL").setLevel(logging.ERROR)
 
 
 def _run(command: str, arguments: list[str]) -> int:

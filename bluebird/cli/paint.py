@@ -40,13 +40,9 @@ def _save_sheet(path: Path, seed: int, size_px: int, difficulty: float) -> None:
 def _parser() -> OptionParser:
     parser = OptionParser("bluebird paint", _ABOUT)
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: data/painted)")
-    parser.add_argument(
-        "--count", type=at_least(1), default=5000, metavar="N", help="pictures (default: 5000)"
-    )
+    parser.add_argument("--count", type=at_least(1), default=5000, metavar="N", help="pictures (default: 5000)")
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="S", help="names the set (default: 0)")
-    parser.add_argument(
-        "--size", type=at_least(16), default=64, metavar="PX", help="side in px (default: 64)"
-    )
+    parser.add_argument("--size", type=at_least(16), default=64, metavar="PX", help="side in px (default: 64)")
     parser.add_argument(
         "--difficulty", type=float, default=0.5, metavar="D", help="0 easy to 1 very hard (default: 0.5)"
     )

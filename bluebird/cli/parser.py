@@ -73,9 +73,7 @@ class TrainCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument(
-            "--name", type=str, default="mlp", help="name of the run: RUNS_DIR/NAME/version_N"
-        )
+        parser.add_argument("--name", type=str, default="mlp", help="name of the run: RUNS_DIR/NAME/version_N")
         parser.add_argument("--runs_dir", type=str, default="runs", help="where runs are kept")
         parser.add_argument("--resume", type=str, metavar="RUN", help="run folder to go on with")
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
@@ -90,7 +88,7 @@ class TrainCLI(LightningCLI):
             parser.link_arguments("data", f"model.{target}", source, apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        self.config = parser.parse_args(args)
+        self.config = parser.parse_args(args)  # type: ignore[arg-type]
 
     def instantiate_trainer(self, extra: list[L.Callback] | None = None, **kwargs: Any) -> L.Trainer:
         """The trainer with `extra` callbacks. LightningCLI asks before there is a run folder; it waits."""

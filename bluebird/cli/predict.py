@@ -43,9 +43,7 @@ def run(arguments: list[str]) -> int:
     try:
         write_predictions(count.over(predictions, total), table, options.folder, model.classes, options.top_k)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"interrupted; the first {count.done:,} of {total:,} rows are in {table}"
-        ) from None
+        raise KeyboardInterrupt(f"interrupted; the first {count.done:,} of {total:,} rows are in {table}") from None
     print(f"{count.done:,} files, {count.failed:,} of them could not be read; rows in {table}")
     return 3 if count.failed else 0
 

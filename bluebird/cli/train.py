@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, TrainingBar, W
 
 def run(arguments: list[str]) -> int:
     """Train, test with the best checkpoint, write the bundle, say where everything lies."""
+    for name in ("lightning.pytorch", "lightning.fabric"):  # they speak up as soon as they are imported
+        logging.getLogger(name).setLevel(logging.ERROR)
     resumed, arguments = _resume(arguments)
     cli = TrainCLI(arguments)
     folder = _run_folder(cli, resumed)
@@ -124,9 +127,7 @@ def _fit(trainer: L.Trainer, cli: TrainCLI, folder: Path, resumed: Path | None) 
     except RuntimeError as error:
         if "PytorchStreamReader" not in str(error) and "state_dict" not in str(error):
             raise
-        raise BundleError(
-            f"{str(checkpoint)!r}: does not fit this config, or is truncated ({error})"
-        ) from error
+        raise BundleError(f"{str(checkpoint)!r}: does not fit this config, or is truncated ({error})") from error
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
@@ -157,7 +158,7 @@ def _log_hyperparameters(trainer: L.Trainer, cli: TrainCLI, metrics: dict[str, f
         if key.startswith(("data", "model")) or key in ("trainer.max_epochs", "trainer.precision"):
             flat[key] = value if isinstance(value, int | float | str | bool) else str(value)
     main = {name: metrics[name] for name in ("test/accuracy", "test/f1", "test/loss")}
-    trainer.loggers[0].log_hyperparams(flat, {f"hparam/{name}": value for name, value in main.items()})  # type: ignore[call-arg]
+    trainer.loggers[0].log_hyperparams(flat, {f"hparam/{name}": value for name, value in main.items()})
     trainer.loggers[0].finalize("success")
 
 

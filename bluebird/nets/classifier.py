@@ -127,9 +127,7 @@ class Classifier(L.LightningModule):
         values = metrics.compute()
         recalls = values.pop(f"{prefix}recall")
         self.log_dict(values, prog_bar=True)
-        self.log_dict(
-            {f"{prefix}recall/{name}": recall for name, recall in zip(self.classes, recalls, strict=True)}
-        )
+        self.log_dict({f"{prefix}recall/{name}": recall for name, recall in zip(self.classes, recalls, strict=True)})
         metrics.reset()
 
 

@@ -74,9 +74,7 @@ class CNN(Network):
         _check_stages(image_size, widths, blocks)
         self.arguments |= {"stem": stem, "widths": list(widths), "blocks": list(blocks), "dropout": dropout}
         self.stem = ConvUnit(3, stem)
-        self.stages = nn.Sequential(
-            *(Stage(c, w, b) for c, w, b in zip([stem, *widths], widths, blocks, strict=False))
-        )
+        self.stages = nn.Sequential(*(Stage(c, w, b) for c, w, b in zip([stem, *widths], widths, blocks, strict=False)))
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear([stem, *widths][-1], num_classes)
         self._initialise()

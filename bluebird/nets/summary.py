@@ -55,19 +55,14 @@ def layer_table(network: Network) -> str:
     costs = layer_costs(network)
     side = network.image_size
     head = ("layer", "type", "output", "parameters", "multiply-adds")
-    rows = [
-        (c.name, c.kind, " x ".join(map(str, c.shape)), f"{c.parameters:,}", f"{c.multiply_adds:,}")
-        for c in costs
-    ]
+    rows = [(c.name, c.kind, " x ".join(map(str, c.shape)), f"{c.parameters:,}", f"{c.multiply_adds:,}") for c in costs]
     parameters = sum(p.numel() for p in network.parameters())
     multiply_adds = sum(c.multiply_adds for c in costs)
     total = (type(network).__name__, "", f"{network.num_classes}", f"{parameters:,}", f"{multiply_adds:,}")
     lines = [head, ("pixels", "", f"3 x {side} x {side}", "", ""), *rows, total]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     text = [
-        "  ".join(
-            [*(f"{line[c]:<{widths[c]}}" for c in (0, 1)), *(f"{line[c]:>{widths[c]}}" for c in (2, 3, 4))]
-        )
+        "  ".join([*(f"{line[c]:<{widths[c]}}" for c in (0, 1)), *(f"{line[c]:>{widths[c]}}" for c in (2, 3, 4))])
         for line in lines
     ]
     rule = "-" * (sum(widths) + 2 * (len(head) - 1))
@@ -75,9 +70,7 @@ def layer_table(network: Network) -> str:
 
 
 @contextmanager
-def _after_each_leaf(
-    network: Network, hook: Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
-) -> Iterator[None]:
+def _after_each_leaf(network: Network, hook: Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]) -> Iterator[None]:
     leaves = [module for module in network.modules() if not list(module.children())]
     handles = [leaf.register_forward_hook(hook) for leaf in leaves]
     try:

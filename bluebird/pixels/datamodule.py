@@ -92,8 +92,7 @@ class BirdData(L.LightningDataModule):
             self.num_threads,
         )
         self.failures = [
-            UnreadablePictureError(self.listing.samples[row].path, reason)
-            for row, reason in pictures.failures.items()
+            UnreadablePictureError(self.listing.samples[row].path, reason) for row, reason in pictures.failures.items()
         ]
         _refuse_unreadable(self.listing, self.failures, self.max_unreadable)
         rows = [row for row in range(len(self.listing.samples)) if row not in pictures.failures]
@@ -141,9 +140,7 @@ class BirdData(L.LightningDataModule):
         # no workers: a gather from mapped memory takes less time than sending a batch between processes
         return DataLoader(self.datasets[split], self.batch_size, collate_fn=_as_it_is, **options)
 
-    def on_after_batch_transfer(
-        self, batch: tuple[Tensor, Tensor], dataloader_idx: int
-    ) -> tuple[Tensor, Tensor]:
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Bytes travel to the device; there they become floats, varied if they are to be learnt from."""
         images, targets = batch
         learning = self.trainer is not None and self.trainer.training
@@ -156,18 +153,14 @@ def _as_it_is(batch: Any) -> Any:
 
 def _fingerprint(labels: Sequence[str], digests: Sequence[str], splits: Sequence[str]) -> str:
     """One digest of what the training split holds, whatever its folder is called."""
-    rows = sorted(
-        f"{d} {name}" for d, name, split in zip(digests, labels, splits, strict=True) if split == "train"
-    )
+    rows = sorted(f"{d} {name}" for d, name, split in zip(digests, labels, splits, strict=True) if split == "train")
     return hashlib.blake2b("\n".join(rows).encode(), digest_size=16).hexdigest()
 
 
 def _refuse_unreadable(listing: Listing, failures: Sequence[UnreadablePictureError], limit: float) -> None:
     total = len(listing.samples)
     if failures and len(failures) == total:
-        raise DataError(
-            f"{str(listing.root)!r}: none of the {total} files can be read; the first: {failures[0]}"
-        )
+        raise DataError(f"{str(listing.root)!r}: none of the {total} files can be read; the first: {failures[0]}")
     if len(failures) > limit * total:
         raise DataError(
             f"{str(listing.root)!r}: {len(failures)} of {total} files cannot be read, more than the allowed share "
@@ -183,9 +176,7 @@ def _check(image_size: int, batch_size: int, val_share: float, test_share: float
         if not 0 < share < 1:
             raise UsageError(f"data.{name} is {share}; expected a share between 0 and 1")
     if val_share + test_share >= 1:
-        raise UsageError(
-            f"data.val_share + data.test_share is {val_share + test_share:g}; nothing is left to train"
-        )
+        raise UsageError(f"data.val_share + data.test_share is {val_share + test_share:g}; nothing is left to train")
 
 
 def _check_channels(name: str, values: Sequence[float] | None) -> None:

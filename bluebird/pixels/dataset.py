@@ -66,7 +66,7 @@ def channel_stats(pixels: Tensor, rows: Tensor, chunk: int = 1024) -> tuple[list
     """
     total = torch.zeros(3, dtype=torch.int64)
     squares = torch.zeros(3, dtype=torch.int64)
-    for part in rows.split(chunk):
+    for part in torch.split(rows, chunk):
         values = pixels.index_select(0, part).view(-1, 3)
         total += values.sum(0, dtype=torch.int64)
         squares += values.int().square_().sum(0, dtype=torch.int64)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import functional as F
@@ -68,10 +68,11 @@ def decode_bytes(data: bytes, path: str | PathLike[str]) -> Tensor:
     try:
         with Image.open(io.BytesIO(data)) as image:
             _refuse_unsafe(image, path)
-            return F.pil_to_tensor(to_rgb(image))
+            pixels: Tensor = F.pil_to_tensor(to_rgb(image))
+            return pixels
     except UnreadablePictureError:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return _decode_with_torchvision(data, path)
     except _BROKEN as error:
         raise UnreadablePictureError(path, _reason(error)) from error
@@ -127,7 +128,8 @@ def _decode_with_torchvision(data: bytes, path: str | PathLike[str]) -> Tensor:
     """The few files that only torchvision's decoders take."""
     try:
         encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        return decode_image(encoded, ImageReadMode.RGB, apply_exif_orientation=True)
+        pixels: Tensor = decode_image(encoded, ImageReadMode.RGB, apply_exif_orientation=True)
+        return pixels
     except _BROKEN as error:
         raise UnreadablePictureError(path, "not a picture, or of a kind that cannot be read") from error
 

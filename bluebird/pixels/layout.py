@@ -100,9 +100,7 @@ def _named_columns(rows: csv.DictReader[str], manifest: Path) -> Iterator[dict[s
     columns = rows.fieldnames or []
     if not {"path", "label"} <= set(columns):
         found = ", ".join(columns) or "nothing"
-        raise DataError(
-            f"{str(manifest)!r}: expected the columns path,label[,split] on line 1; found {found}"
-        )
+        raise DataError(f"{str(manifest)!r}: expected the columns path,label[,split] on line 1; found {found}")
     yield from rows
 
 
@@ -124,9 +122,7 @@ def _check_classes(root: Path, samples: list[Sample], classes: tuple[str, ...]) 
     if garbled is not None:
         raise DataError(f"{str(root)!r}: the class name {garbled!r} is not printable text; rename it")
     if len(classes) < 2:
-        raise DataError(
-            f"{str(root)!r}: only one class ({classes[0]!r}); expected one folder for each of two or more"
-        )
+        raise DataError(f"{str(root)!r}: only one class ({classes[0]!r}); expected one folder for each of two or more")
     trained = {sample.label for sample in samples if sample.split in (None, "train")}
     unseen = [name for name in classes if name not in trained]
     if unseen:

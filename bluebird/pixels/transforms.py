@@ -27,12 +27,13 @@ def squeeze(image: Tensor, image_size: int) -> Tensor:
     """
     if image.shape[-2:] == (image_size, image_size):
         return image
-    return F.resize(image, [image_size, image_size], antialias=True)
+    square: Tensor = F.resize(image, [image_size, image_size], antialias=True)
+    return square
 
 
 def eval_transform(mean: Sequence[float], std: Sequence[float]) -> nn.Module:
     """uint8 (N, 3, S, S) to normalised float32 of the same shape: (x / 255 - mean) / std per channel."""
-    return v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std, inplace=True)])
+    return nn.Sequential(v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std, inplace=True))
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,7 @@ class Augment:
     def __post_init__(self) -> None:
         for name, value in (("shift", self.shift), ("zoom", self.zoom)):
             if not 0 <= value < 1:
-                raise UsageError(
-                    f"augment.{name} is {value}; expected a share from 0 up to, not including, 1"
-                )
+                raise UsageError(f"augment.{name} is {value}; expected a share from 0 up to, not including, 1")
 
 
 def train_transform(mean: Sequence[float], std: Sequence[float], augment: Augment) -> nn.Module:
@@ -67,7 +66,7 @@ def train_transform(mean: Sequence[float], std: Sequence[float], augment: Augmen
     steps.append(v2.ToDtype(torch.float32, scale=True))
     if augment.zoom:
         steps.append(RandomZooms(augment.zoom, augment.shift))
-    return v2.Compose([*steps, v2.Normalize(mean, std, inplace=True)])
+    return nn.Sequential(*steps, v2.Normalize(mean, std, inplace=True))
 
 
 # The transforms of torchvision draw once for a whole batch; these draw for each picture of it.

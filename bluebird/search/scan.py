@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -45,7 +44,7 @@ def scan(
     Decoding runs ahead in threads while the network works, by two batches at most, so memory does not
     grow with the number of paths. A file that cannot be read is a prediction with its error.
     """
-    network = model.network.to(device, memory_format=torch.channels_last).eval()
+    network = model.network.to(device).to(memory_format=torch.channels_last).eval()
     preprocessing = model.preprocessing
     normalise = eval_transform(preprocessing.mean, preprocessing.std)
     for batch in _batches(_decoded(paths, preprocessing.image_size, num_threads, 2 * batch_size), batch_size):
@@ -74,12 +73,11 @@ def _decoded(
     remaining = iter(paths)
     pool = ThreadPoolExecutor(num_threads)
     try:
-        submit = partial(pool.submit, _decode_or_error)
-        queue.extend((path, submit(path, image_size)) for path in islice(remaining, ahead))
+        queue.extend((path, pool.submit(_decode_or_error, path, image_size)) for path in islice(remaining, ahead))
         while queue:
             path, future = queue.popleft()
             pixels = future.result()
-            queue.extend((path, submit(path, image_size)) for path in islice(remaining, 1))
+            queue.extend((path, pool.submit(_decode_or_error, path, image_size)) for path in islice(remaining, 1))
             yield path, pixels
     finally:
         pool.shutdown(cancel_futures=True)

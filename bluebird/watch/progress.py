@@ -43,9 +43,7 @@ class TrainingBar(L.Callback):
         self._write_epoch(trainer)
         self._bar.close()
 
-    def on_exception(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         if hasattr(self, "_bar"):
             self._bar.close()
 

@@ -89,14 +89,12 @@ def _line(draw: ImageDraw.ImageDraw, pose: Pose, points: ArrayLike, colour: Colo
 
 
 def _disc(draw: ImageDraw.ImageDraw, pose: Pose, centre: ArrayLike, radius: float, colour: Colour) -> None:
-    ((x, y),) = pose.place([centre])
+    ((x, y),) = pose.place(np.asarray(centre)[None])
     r = radius * pose.scale
     draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
 
 
-def _ellipse(
-    centre: tuple[float, float], radii: tuple[float, float], turn: float = 0.0
-) -> NDArray[np.float64]:
+def _ellipse(centre: tuple[float, float], radii: tuple[float, float], turn: float = 0.0) -> NDArray[np.float64]:
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     x, y = radii[0] * np.cos(angle), radii[1] * np.sin(angle)
     cos, sin = np.cos(turn), np.sin(turn)
@@ -198,9 +196,7 @@ def _spread_wing(draw: ImageDraw.ImageDraw, species: Species, pose: Pose, *, far
     for tip in points[3:7]:
         _line(draw, pose, [0.6 * root + 0.4 * tip, tip], shade(colour, 0.66), 0.014)
     if species.wing_bar is not None and not far:
-        _line(
-            draw, pose, [0.45 * root + 0.55 * points[2], 0.5 * root + 0.5 * points[6]], species.wing_bar, 0.05
-        )
+        _line(draw, pose, [0.45 * root + 0.55 * points[2], 0.5 * root + 0.5 * points[6]], species.wing_bar, 0.05)
 
 
 def _legs(draw: ImageDraw.ImageDraw, species: Species, pose: Pose) -> None:

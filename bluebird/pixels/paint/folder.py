@@ -57,9 +57,7 @@ def paint_folder(
     return paths
 
 
-def contact_sheet(
-    *, seed: int = 0, size_px: int = 96, difficulty: float = 0.5, columns: int = 8
-) -> Image.Image:
+def contact_sheet(*, seed: int = 0, size_px: int = 96, difficulty: float = 0.5, columns: int = 8) -> Image.Image:
     """One row of `columns` pictures for each class, its name at the left."""
     gap, margin = 4, 150
     height = len(CLASS_NAMES) * (size_px + gap) + gap

@@ -15,9 +15,7 @@ _SUPERSAMPLING = 3  # shapes are drawn this much larger and averaged down, which
 _BY_NAME = {species.name: species for species in SPECIES}
 
 
-def paint_picture(
-    class_name: str, *, seed: int, index: int, size_px: int = 64, difficulty: float = 0.5
-) -> Image.Image:
+def paint_picture(class_name: str, *, seed: int, index: int, size_px: int = 64, difficulty: float = 0.5) -> Image.Image:
     """Paint one picture, RGB, `size_px` square.
 
     Args:

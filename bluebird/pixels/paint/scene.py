@@ -53,7 +53,7 @@ def clutter(scene: Image.Image, rng: Generator, count: int, *, coloured: bool) -
             leaf(draw, rng, centre, side * rng.uniform(0.05, 0.16))
 
 
-def _blossom(draw: ImageDraw.ImageDraw, rng: Generator, centre: np.ndarray, side: int) -> None:  # type: ignore[type-arg]
+def _blossom(draw: ImageDraw.ImageDraw, rng: Generator, centre: np.ndarray, side: int) -> None:
     colour = shade(_CLUTTER[rng.integers(len(_CLUTTER))], rng.uniform(0.8, 1.15))
     r = side * rng.uniform(0.02, 0.09)
     angles = rng.uniform(0, 2 * np.pi) + np.linspace(0, 2 * np.pi, int(rng.integers(1, 7)), endpoint=False)
@@ -63,7 +63,7 @@ def _blossom(draw: ImageDraw.ImageDraw, rng: Generator, centre: np.ndarray, side
     draw.ellipse((x - r / 2, y - r / 2, x + r / 2, y + r / 2), fill=_CLUTTER[rng.integers(len(_CLUTTER))])
 
 
-def leaf(draw: ImageDraw.ImageDraw, rng: Generator, centre: np.ndarray, length: float) -> None:  # type: ignore[type-arg]
+def leaf(draw: ImageDraw.ImageDraw, rng: Generator, centre: np.ndarray, length: float) -> None:
     """One pointed leaf with its rib."""
     green = _PALETTES[1][rng.integers(4)] if rng.random() < 0.8 else _PALETTES[6][rng.integers(3)]
     colour = shade(green, rng.uniform(0.7, 1.2))
@@ -71,9 +71,7 @@ def leaf(draw: ImageDraw.ImageDraw, rng: Generator, centre: np.ndarray, length: 
     pose = Pose((x, y), length, tilt=rng.uniform(0, 2 * np.pi))
     shape = smooth([(-1.0, 0.0), (-0.4, -0.32), (0.3, -0.30), (1.0, 0.0), (0.3, 0.30), (-0.4, 0.32)], steps=4)
     draw.polygon(pose.place(shape), fill=colour)
-    draw.line(
-        pose.place([(-1.0, 0.0), (1.0, 0.0)]), fill=shade(colour, 0.75), width=max(1, round(length / 12))
-    )
+    draw.line(pose.place([(-1.0, 0.0), (1.0, 0.0)]), fill=shade(colour, 0.75), width=max(1, round(length / 12)))
 
 
 def perch(scene: Image.Image, rng: Generator, pose: Pose) -> None:
@@ -100,9 +98,7 @@ def perch(scene: Image.Image, rng: Generator, pose: Pose) -> None:
             gx = rng.uniform(0, side)
             top = y - rng.uniform(0, 0.06) * side
             blade = shade(ground, rng.uniform(0.7, 1.2))
-            draw.line(
-                [(gx, y + 2), (gx + rng.normal(0, 0.02) * side, top)], fill=blade, width=max(1, side // 96)
-            )
+            draw.line([(gx, y + 2), (gx + rng.normal(0, 0.02) * side, top)], fill=blade, width=max(1, side // 96))
 
 
 def develop(scene: Image.Image, rng: Generator, size_px: int, difficulty: float) -> Image.Image:

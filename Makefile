@@ -1,0 +1,51 @@
+# Every target makes the environment first, if it is not there yet.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+ARGS ?=
+
+.PHONY: help train paint watch test trials check format bench sheet clean
+
+help:                 ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+
+train: $(VENV)/ready  ## train on painted birds; more with ARGS="--config configs/cnn.yaml"
+	$(RUN) scripts/train.py $(ARGS)
+
+paint: $(VENV)/ready  ## paint the built-in pictures into data/painted
+	$(RUN) scripts/paint.py $(ARGS)
+
+watch: $(VENV)/ready  ## TensorBoard on all runs, at http://localhost:6006
+	$(VENV)/bin/tensorboard --logdir runs $(ARGS)
+
+test: $(VENV)/ready   ## the tests
+	$(RUN) -m pytest $(ARGS)
+
+trials: $(VENV)/ready ## the slow tests
+	$(RUN) -m pytest -m trial $(ARGS)
+
+check: $(VENV)/ready  ## format, lint, types and tests
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(RUN) -m pytest
+
+format: $(VENV)/ready ## put the source into the house's shape
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+bench: $(VENV)/ready  ## measure speed against what one would use instead
+	$(RUN) benchmarks/lightning_overhead.py
+	$(RUN) benchmarks/epoch_time.py
+	$(RUN) benchmarks/start_time.py
+
+sheet: $(VENV)/ready  ## the README's picture
+	$(RUN) scripts/paint.py --sheet docs/painted_birds.jpg --size 80 --difficulty 0.35
+
+clean:                ## remove the environment and what tools leave behind; runs and pictures stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
