@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import warnings
 from os import PathLike
 from pathlib import Path
 
@@ -25,6 +27,8 @@ MAX_PIXELS = 178_956_970
 
 PAPER = (255, 255, 255)
 """What shows through where a picture is transparent."""
+
+_WARNINGS = threading.Lock()  # the list of filters belongs to all threads
 
 _BROKEN = (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, AttributeError,
            OverflowError, EOFError, struct.error, RuntimeError, MemoryError, NotImplementedError,
@@ -128,13 +132,17 @@ def _decode_with_torchvision(data: bytes, path: str | PathLike[str]) -> Tensor:
     """The few files that only torchvision's decoders take."""
     try:
         encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        pixels: Tensor = decode_image(encoded, ImageReadMode.RGB, apply_exif_orientation=True)
+        with _WARNINGS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # newer releases announce that these decoders will move
+            pixels: Tensor = decode_image(encoded, ImageReadMode.RGB, apply_exif_orientation=True)
         return pixels
     except _BROKEN as error:
         raise UnreadablePictureError(path, "not a picture, or of a kind that cannot be read") from error
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than the limit of {MAX_PIXELS / 1e6:.0f} megapixels"
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
     text = " ".join(str(error).split()) or type(error).__name__

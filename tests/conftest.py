@@ -1,0 +1,76 @@
+"""What several tests need: small pictures made on the spot, one trained run, the way to real photos."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bluebird.cli import main
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+COLOURS = {"blue": (40, 80, 200), "red": (200, 40, 40), "green": (40, 160, 60)}
+
+MakeFolder = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> MakeFolder:
+    """Writes class folders of plain noisy colours, easy to tell apart: `make_folder(counts, "name")`."""
+
+    def make(count: int = 12, name: str = "birds", classes: Sequence[str] = ("blue", "red")) -> Path:
+        return write_folder(tmp_path / name, count, classes)
+
+    return make
+
+
+def write_folder(root: Path, count: int, classes: Sequence[str]) -> Path:
+    rng = np.random.default_rng(7)
+    for label in classes:
+        (root / label).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            pixels = np.array(COLOURS[label]) + rng.normal(0, 40, (20, 24, 3))
+            picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+            picture.save(root / label / f"{number:03d}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of a small CNN that tells blue from red from green."""
+    base = tmp_path_factory.mktemp("trained")
+    root = write_folder(base / "birds", 20, ("blue", "red", "green"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
+        assert main(["train", *small_run(root, base / "runs"), "--trainer.max_epochs", "4"]) == 0
+    return base / "runs" / "small" / "version_0"
+
+
+def small_run(root: Path, runs: Path) -> list[str]:
+    """Arguments of a training that takes a second or two."""
+    return [
+        *("--data.root", str(root), "--runs_dir", str(runs), "--name", "small"),
+        *("--data.image_size", "16", "--data.batch_size", "8"),
+        *("--model.network", "bluebird.nets.CNN", "--model.network.init_args.stem", "4"),
+        *("--model.network.init_args.widths", "[8, 16]", "--model.network.init_args.blocks", "[0, 1]"),
+        *("--model.optimizer", "torch.optim.AdamW", "--model.optimizer.init_args.lr", "0.01"),
+        *("--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "1", "--trainer.accelerator", "cpu"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def real_pictures() -> Path:
+    """The folder of real photos and broken files, where there is one."""
+    folder = Path(os.environ.get("BLUEBIRD_PICTURES", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real pictures: {folder} is absent (BLUEBIRD_PICTURES names another place)")
+    return folder

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bluebird.errors import DataError, UsageError
+from bluebird.pixels import BirdData
+from tests.conftest import MakeFolder
+
+
+def _ready(root: Path, **options: object) -> BirdData:
+    data = BirdData(root, image_size=16, **options)  # type: ignore[arg-type]
+    data.setup()
+    return data
+
+
+def test_batches_keep_the_contract(make_folder: MakeFolder) -> None:
+    data = _ready(make_folder(20), batch_size=8)
+    images, targets = data.on_after_batch_transfer(next(iter(data.val_dataloader())), 0)
+    assert (images.dtype, images.shape) == (torch.float32, (6, 3, 16, 16))
+    assert targets.dtype == torch.int64
+    assert sorted(targets.tolist()) == [0, 0, 0, 1, 1, 1]
+
+
+def test_mean_and_std_are_those_of_the_training_pictures(make_folder: MakeFolder) -> None:
+    root = make_folder(20)
+    data = _ready(root)
+    pixels = data.datasets["train"].pixels[data.datasets["train"].rows].numpy().reshape(-1, 3) / 255
+    np.testing.assert_allclose(data.mean, pixels.mean(0), rtol=1e-9)
+    np.testing.assert_allclose(data.std, pixels.std(0), rtol=1e-9)
+
+
+def test_a_given_mean_and_std_win(make_folder: MakeFolder) -> None:
+    data = _ready(make_folder(), mean=[0.1, 0.2, 0.3], std=[1.0, 2.0, 3.0])
+    assert (data.mean, data.std) == ([0.1, 0.2, 0.3], [1.0, 2.0, 3.0])
+
+
+def test_a_last_batch_of_one_never_reaches_training(make_folder: MakeFolder) -> None:
+    data = _ready(make_folder(20), batch_size=9)  # 28 train: batch norm could not take the odd one
+    assert [len(targets) for _, targets in data.train_dataloader()] == [9, 9, 9]
+
+
+def test_an_unreadable_file_is_left_out_and_told(make_folder: MakeFolder) -> None:
+    root = make_folder(30)
+    broken = root / "blue" / "005.png"
+    broken.write_bytes(broken.read_bytes()[:50])
+    data = _ready(root)
+    assert [failure.path for failure in data.failures] == [broken]
+    assert sum(map(len, data.datasets.values())) == 59
+
+
+def test_too_many_unreadable_files_refuse_the_run(make_folder: MakeFolder) -> None:
+    root = make_folder(10)
+    for number in range(2):
+        (root / "red" / f"{number:03d}.png").write_text("no picture")
+    with pytest.raises(DataError, match="2 of 20 files cannot be read, more than the allowed share"):
+        _ready(root)
+    assert len(_ready(root, max_unreadable=0.2).failures) == 2
+
+
+def test_a_folder_of_only_broken_files_is_refused(make_folder: MakeFolder) -> None:
+    root = make_folder(3)
+    for file in root.rglob("*.png"):
+        file.write_text("no picture")
+    with pytest.raises(DataError, match="none of the 6 files can be read"):
+        _ready(root)
+
+
+def test_copies_of_a_picture_stay_in_one_split(make_folder: MakeFolder) -> None:
+    root = make_folder(20)
+    for number in range(0, 20, 2):
+        shutil.copy(root / "blue" / f"{number:03d}.png", root / "blue" / f"copy{number}.png")
+    data = _ready(root)
+    assert data.leaks == 0
+    names = [sample.path.name for sample in data.listing.samples if sample.label == "blue"]
+    splits = dict(zip(names, data.splits[: len(names)], strict=True))  # blue comes first
+    assert all(splits[f"copy{number}.png"] == splits[f"{number:03d}.png"] for number in range(0, 20, 2))
+
+
+def test_the_fingerprint_names_the_content_not_the_place(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder()
+    first = _ready(root).fingerprint
+    shutil.copytree(root, tmp_path / "moved")
+    assert _ready(tmp_path / "moved").fingerprint == first
+    assert _ready(root, seed=1).fingerprint != first
+
+
+def test_without_a_root_birds_are_painted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bluebird.pixels import datamodule
+    from bluebird.pixels.paint import CLASS_NAMES, paint_folder
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datamodule, "paint_folder", lambda out: paint_folder(out, count=60, workers=1))
+    data = BirdData(image_size=16)
+    data.setup()
+    assert data.classes == tuple(sorted(CLASS_NAMES))
+    assert len(data.listing.samples) == 60
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"image_size": 0}, "data.image_size is 0"),
+        ({"batch_size": -1}, "data.batch_size is -1"),
+        ({"val_share": 0.0}, "data.val_share is 0.0"),
+        ({"val_share": 0.5, "test_share": 0.5}, "nothing is left to train"),
+        ({"mean": [0.5, 0.5]}, r"data.mean has 2 number\(s\); expected three"),
+        ({"std": [0.5, 0.0, 0.5]}, "expected three numbers above 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(options: dict[str, object], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        BirdData(**options)  # type: ignore[arg-type]
