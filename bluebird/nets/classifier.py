@@ -56,8 +56,7 @@ class Classifier(L.LightningModule):
         _check_share("warmup", warmup)
         _check_share("label_smoothing", label_smoothing)
         self.classes = tuple(classes)
-        # convolutions run fastest with the channels of a pixel side by side; nothing else changes
-        self.network = network(len(self.classes), image_size).to(memory_format=torch.channels_last)
+        self.network = network(len(self.classes), image_size)
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.warmup = warmup

@@ -78,6 +78,7 @@ class CNN(Network):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear([stem, *widths][-1], num_classes)
         self._initialise()
+        self.to(memory_format=torch.channels_last)  # the quicker order in memory; the numbers are the same
 
     def features(self, images: Tensor) -> Tensor:
         """The pooled features (N, widths[-1]) that the last layer decides on."""

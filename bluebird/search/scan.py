@@ -44,7 +44,7 @@ def scan(
     Decoding runs ahead in threads while the network works, by two batches at most, so memory does not
     grow with the number of paths. A file that cannot be read is a prediction with its error.
     """
-    network = model.network.to(device).to(memory_format=torch.channels_last).eval()
+    network = model.network.to(device).eval()
     preprocessing = model.preprocessing
     normalise = eval_transform(preprocessing.mean, preprocessing.std)
     for batch in _batches(_decoded(paths, preprocessing.image_size, num_threads, 2 * batch_size), batch_size):
