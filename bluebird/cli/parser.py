@@ -13,7 +13,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from bluebird.callbacks import Converged
 from bluebird.errors import UsageError
 from bluebird.nets.classifier import Classifier
-from bluebird.pixels import BirdData
+from bluebird.pixels.datamodule import BirdData
 
 _ABOUT = """Learn to tell birds apart from labelled pictures.
 

@@ -1,7 +1,4 @@
-"""Picture files become batches: decode, lay out, split, cache, transform."""
+"""Picture files become batches: decode, lay out, split, cache, transform.
 
-from bluebird.pixels.datamodule import BirdData
-from bluebird.pixels.decode import decode
-from bluebird.pixels.transforms import Augment
-
-__all__ = ["Augment", "BirdData", "decode"]
+Nothing is imported here, so that painting and walking start without torch.
+"""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bluebird.errors import DataError, UsageError
-from bluebird.pixels import BirdData
+from bluebird.pixels.datamodule import BirdData
 from tests.conftest import MakeFolder
 
 

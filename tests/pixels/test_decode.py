@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 
 from bluebird.errors import UnreadablePictureError
-from bluebird.pixels import decode
-from bluebird.pixels.decode import MAX_PIXELS, decode_bytes
+from bluebird.pixels.decode import MAX_PIXELS, decode, decode_bytes
 
 
 def as_array(path: Path) -> np.ndarray:
