@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning as L
+import yaml
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from bluebird.callbacks import Converged
-from bluebird.errors import UsageError
+from bluebird.errors import BluebirdError, UsageError
 from bluebird.nets.classifier import Classifier
 from bluebird.pixels.datamodule import BirdData
 
@@ -41,14 +44,20 @@ class OneLineParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         text = re.sub(r"\s+", " ", message).strip()
+        if "surrogates not allowed" in text:
+            raise UsageError(
+                f"{text.partition(': ')[0]}: the path holds bytes that are no UTF-8; reach it by a link"
+            )
         raise UsageError(text + self._nearest(text) + " (see bluebird train --help)")
 
     def _nearest(self, text: str) -> str:
-        unknown = re.search(r"[Kk]ey '([\w.]+)'|--([\w.]+)", text)
+        unknown = re.search(r"option '([\w.]+)'|[Kk]ey '([\w.]+)'|--([\w.]+)", text)
         if unknown is None:
             return ""
+        group = re.search(r"Group '([\w.]+)' does not accept", text)
+        name = (f"{group[1]}." if group else "") + next(filter(None, unknown.groups()))
         known = [action.dest for action in self._actions]
-        near = difflib.get_close_matches(unknown[1] or unknown[2], known, n=1)
+        near = difflib.get_close_matches(name, known, n=1)
         return f"; did you mean {near[0]}?" if near else ""
 
 
@@ -59,6 +68,7 @@ class TrainCLI(LightningCLI):
     model: Classifier
 
     def __init__(self, arguments: list[str]) -> None:
+        _check_configs(arguments)
         super().__init__(
             Classifier,
             BirdData,
@@ -87,6 +97,14 @@ class TrainCLI(LightningCLI):
         ):
             parser.link_arguments("data", f"model.{target}", source, apply_on="instantiate")
 
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:  # what a link between data and model raised, wrapped
+            if isinstance(error.__cause__, BluebirdError):
+                raise error.__cause__ from None
+            raise
+
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         self.config = parser.parse_args(args)  # type: ignore[arg-type]
 
@@ -96,6 +114,19 @@ class TrainCLI(LightningCLI):
             return None  # type: ignore[return-value]
         self.trainer_defaults["callbacks"] = extra
         return super().instantiate_trainer(**kwargs)
+
+
+def _check_configs(arguments: list[str]) -> None:
+    """Name the file that is no YAML, which the parser itself does not."""
+    for option, name in pairwise(arguments):
+        if option != "--config":
+            continue
+        try:
+            yaml.safe_load(Path(name).read_bytes())
+        except OSError as error:
+            raise UsageError(f"{name!r}: the config cannot be read ({error.strerror})") from error
+        except yaml.YAMLError as error:
+            raise UsageError(f"{name!r}: the config is not YAML ({error})") from error
 
 
 def _ready(data: BirdData) -> BirdData:

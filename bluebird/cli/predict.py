@@ -28,6 +28,7 @@ def run(arguments: list[str]) -> int:
     """Scan the folder, write the rows, count the failures."""
     options = _parser().parse_args(arguments)
     model = load_model(options.model)
+    device = _device(options.device)
     table = options.out / "predictions.csv"
     total = sum(1 for _ in _files(options.folder, table))
     if not total:
@@ -37,7 +38,7 @@ def run(arguments: list[str]) -> int:
         _files(options.folder, table),
         batch_size=options.batch_size,
         num_threads=options.num_threads,
-        device=_device(options.device),
+        device=device,
     )
     count = _Count()
     try:

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from bluebird.bundle import Bundle, Preprocessing, describe, save_bundle, versions
 from bluebird.callbacks import EpochSeed, ModelCard
 from bluebird.cli.parser import TrainCLI
-from bluebird.errors import BluebirdError, BundleError, OutputError, UsageError
+from bluebird.errors import BundleError, OutputError, UsageError
 from bluebird.nets.summary import layer_table
 from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, TrainingBar, WeightHistograms
 
@@ -122,12 +122,10 @@ def _fit(trainer: L.Trainer, cli: TrainCLI, folder: Path, resumed: Path | None) 
         kept = _last_checkpoint(folder)
         advice = f"go on with: --resume {folder}" if kept else "no epoch was finished, so nothing is kept"
         raise KeyboardInterrupt(f"interrupted; {advice}") from None
-    except (BluebirdError, OSError):
-        raise
     except RuntimeError as error:
-        if "PytorchStreamReader" not in str(error) and "state_dict" not in str(error):
+        if "loading state_dict" not in str(error):
             raise
-        raise BundleError(f"{str(checkpoint)!r}: does not fit this config, or is truncated ({error})") from error
+        raise BundleError(f"{str(checkpoint)!r}: the checkpoint does not fit this config") from error
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
@@ -136,7 +134,10 @@ def _last_checkpoint(folder: Path) -> Path | None:
 
 
 def _checkpoint_step(checkpoint: Path) -> int:
-    step: int = torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"]
+    try:
+        step: int = torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"]
+    except Exception as error:  # torch.load raises whatever it meets; all of it means the same here
+        raise BundleError(f"{str(checkpoint)!r}: truncated, or no checkpoint; the run has to begin anew") from error
     return step
 
 

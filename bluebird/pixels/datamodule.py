@@ -137,8 +137,12 @@ class BirdData(L.LightningDataModule):
         return self._loader("test")
 
     def _loader(self, split: str, **options: Any) -> DataLoader[Any]:
-        # no workers: a gather from mapped memory takes less time than sending a batch between processes
-        return DataLoader(self.datasets[split], self.batch_size, collate_fn=_as_it_is, **options)
+        # No workers: a gather from mapped memory takes less time than sending a batch between processes.
+        # A generator of its own: a loader draws a number whenever it starts, which after an interruption
+        # is at another moment, and would move all that dropout and augmentation draw from then on.
+        return DataLoader(
+            self.datasets[split], self.batch_size, collate_fn=_as_it_is, generator=torch.Generator(), **options
+        )
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
         """Bytes travel to the device; there they become floats, varied if they are to be learnt from."""

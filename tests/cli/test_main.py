@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bluebird
+from bluebird.cli import COMMANDS, main
+from tests.conftest import REPOSITORY
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {name}" in text for name in COMMANDS)
+
+
+def test_no_command_is_a_question_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert capsys.readouterr().out.startswith("usage: bluebird COMMAND")
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"bluebird {bluebird.__version__}\n"
+
+
+def test_an_unknown_command_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serch"]) == 2
+    assert capsys.readouterr().err == "bluebird: no command 'serch'; expected one of train, predict, paint\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_door_opens_the_same_room(command: str) -> None:
+    script = REPOSITORY / "scripts" / f"{command}.py"
+    assert len(script.read_text().splitlines()) <= 20
+    doors = [[sys.executable, str(script)], [sys.executable, "-m", "bluebird", command],
+             [str(Path(sys.executable).with_name("bluebird")), command]]  # fmt: skip
+    texts = [subprocess.run([*door, "--help"], capture_output=True, text=True, check=True).stdout for door in doors]
+    assert f"bluebird {command}" in texts[0]
+    assert texts[0] == texts[1] == texts[2]

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import load_file
+
+from bluebird.cli import main
+from tests.conftest import REPOSITORY, MakeFolder, small_run
+
+TRAIN = [sys.executable, str(REPOSITORY / "scripts" / "train.py")]
+
+
+def _fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line with which `bluebird train` refuses, code 2."""
+    assert main(["train", *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("bluebird: ")
+    return line
+
+
+def test_a_run_keeps_all_that_made_it(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert {"config.yaml", "versions.json", "checkpoints", "bundle"} <= names
+    assert any("tfevents" in name for name in names)
+    config = yaml.safe_load((trained / "config.yaml").read_text())
+    assert config["data"]["image_size"] == 16
+    assert config["model"]["network"]["class_path"] == "bluebird.nets.CNN"
+    assert torch.__version__.startswith(json.loads((trained / "versions.json").read_text())["torch"])
+    card = json.loads((trained / "bundle" / "model.json").read_text())
+    assert card["classes"] == ["blue", "green", "red"]
+    assert card["metrics"]["test/accuracy"] > 0.8  # plain colours: chance is 1/3
+
+
+def test_a_run_says_what_it_found_and_where_everything_lies(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_folder(30)
+    (root / "blue" / "broken.png").write_text("no picture")
+    assert main(["train", *small_run(root, tmp_path / "runs")]) == 0
+    out, err = capsys.readouterr()
+    assert "2 classes; pictures: 44 train, 8 val, 8 test" in out
+    assert "multiply-adds" in out
+    assert "accuracy" in out
+    assert str(tmp_path / "runs" / "small" / "version_0" / "bundle") in out
+    assert "broken.png" in err
+    assert "epoch   2/2" in err
+
+
+def test_the_same_seed_gives_the_same_weights(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(12)
+    for name in ("one", "two"):
+        assert main(["train", *small_run(root, tmp_path / name)]) == 0
+    assert main(["train", *small_run(root, tmp_path / "other"), "--seed_everything", "1"]) == 0
+    one, two, other = (_weights(tmp_path / name) for name in ("one", "two", "other"))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert not torch.equal(one["head.weight"], other["head.weight"])
+
+
+def _weights(runs: Path) -> dict[str, torch.Tensor]:
+    return load_file(runs / "small" / "version_0" / "bundle" / "model.safetensors")
+
+
+def test_a_kept_config_runs_again(trained: Path, tmp_path: Path) -> None:
+    arguments = ["--config", str(trained / "config.yaml"), "--runs_dir", str(tmp_path), "--trainer.max_epochs", "1"]
+    assert main(["train", *arguments]) == 0
+    first = yaml.safe_load((trained / "config.yaml").read_text())
+    again = yaml.safe_load((tmp_path / "small" / "version_0" / "config.yaml").read_text())
+    assert again.pop("runs_dir") == str(tmp_path)
+    assert again["trainer"].pop("max_epochs") == 1
+    first.pop("runs_dir")
+    first["trainer"].pop("max_epochs")
+    assert again == first
+
+
+def test_several_configs_are_merged_and_the_last_word_wins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text("data:\n  image_size: 24\n  batch_size: 5\n")
+    (tmp_path / "b.yaml").write_text("data:\n  batch_size: 6\n")
+    arguments = ["--config", str(tmp_path / "a.yaml"), "--config", str(tmp_path / "b.yaml"), "--data.seed", "1"]
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", *arguments[:4], "--model.warmup", "0.3", "--print_config"])
+    config = yaml.safe_load(capsys.readouterr().out)
+    assert (config["data"]["image_size"], config["data"]["batch_size"], config["model"]["warmup"]) == (24, 6, 0.3)
+
+
+def test_training_stops_early_when_validation_no_longer_improves(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--early_stopping.patience", "1", "--early_stopping.min_delta", "100", "--trainer.max_epochs", "9"]
+    assert main(["train", *small_run(make_folder(), tmp_path / "runs"), *options]) == 0
+    assert capsys.readouterr().err.count("epoch ") == 2
+
+
+def test_training_stops_when_the_parameters_stand_still(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--converged.threshold", "1000", "--trainer.max_epochs", "9"]
+    assert main(["train", *small_run(make_folder(), tmp_path / "runs"), *options]) == 0
+    assert capsys.readouterr().err.count("epoch ") == 1
+
+
+def _start(arguments: list[str], run: Path) -> subprocess.Popen[str]:
+    """A training in a process of its own, once it has kept a checkpoint."""
+    process = subprocess.Popen([*TRAIN, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (run / "checkpoints" / "last.ckpt").is_file():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+    return process
+
+
+def _resume(run: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*TRAIN, "--resume", str(run)], capture_output=True, text=True, check=False)
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_been(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(60)
+    epochs = ["--trainer.max_epochs", "12"]
+    assert main(["train", *small_run(root, tmp_path / "whole"), *epochs]) == 0
+    run = tmp_path / "killed" / "small" / "version_0"
+    process = _start([*small_run(root, tmp_path / "killed"), *epochs], run)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (run / "bundle").exists()
+    kept = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert 0 < kept["global_step"] < 12 * 10
+    done = _resume(run)
+    assert done.returncode == 0, done.stderr
+    whole, resumed = _weights(tmp_path / "whole"), _weights(tmp_path / "killed")
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    cards = [json.loads((run.parents[2] / name / "small/version_0/bundle/model.json").read_text())
+             for name in ("whole", "killed")]  # fmt: skip
+    assert cards[0]["metrics"] == cards[1]["metrics"]
+
+
+def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(make_folder: MakeFolder, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "small" / "version_0"
+    process = _start([*small_run(make_folder(60), tmp_path / "runs"), "--trainer.max_epochs", "500"], run)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == f"bluebird: interrupted; go on with: --resume {run}"
+    assert "Traceback" not in err
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] > 0
+    resumed = subprocess.run(
+        [*TRAIN, "--resume", str(run), "--trainer.max_epochs", "1"], capture_output=True, text=True, check=False
+    )
+    assert resumed.returncode == 0, resumed.stderr
+
+
+# Bad input: one line, code 2, no traceback.
+
+
+def test_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no pictures" in _fails(["--data.root", str(tmp_path)], capsys)
+
+
+def test_a_missing_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no such folder; check the path" in _fails(["--data.root", str(tmp_path / "absent")], capsys)
+
+
+def test_one_class_only(make_folder: MakeFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "only one class ('blue')" in _fails(["--data.root", str(make_folder(classes=["blue"]))], capsys)
+
+
+def test_a_class_with_one_picture(make_folder: MakeFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_folder()
+    (root / "rare").mkdir()
+    Image.new("RGB", (8, 8)).save(root / "rare" / "1.png")
+    assert "class 'rare' has 1 different picture" in _fails(["--data.root", str(root)], capsys)
+
+
+def test_a_label_in_val_that_train_never_saw(make_folder: MakeFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_folder(name="birds/train").parent
+    make_folder(name="birds/val", classes=["blue", "green"])
+    assert "'green' in val or test, but not in train" in _fails(["--data.root", str(root)], capsys)
+
+
+def test_a_folder_of_only_broken_files(make_folder: MakeFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_folder(3)
+    for file in root.rglob("*.png"):
+        file.write_bytes(b"\x89PNG broken")
+    assert "none of the 6 files can be read" in _fails(["--data.root", str(root)], capsys)
+
+
+def test_a_misspelt_key_in_a_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("data:\n  image_sise: 32\n")
+    line = _fails(["--config", str(config)], capsys)
+    assert "image_sise" in line
+    assert "did you mean data.image_size?" in line
+
+
+def test_a_misspelt_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean data.batch_size?" in _fails(["--data.bach_size", "3"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("--data.batch_size", "many", "batch_size"),
+        ("--data.image_size", "0", "data.image_size is 0"),
+        ("--data.mean", "[0.5, 0.5]", "data.mean has 2 number(s); expected three"),
+        ("--model.dropout", "0.5", "model.dropout"),
+        ("--model.network", "bluebird.nets.RNN", "RNN"),
+        ("--model.schedule", "zigzag", "zigzag"),
+        ("--trainer.max_epochs", "soon", "max_epochs"),
+        ("--converged.threshold", "-1", "converged.threshold is -1"),
+        ("--config", "absent.yaml", "absent.yaml"),
+        ("--resume", "absent", "not a run folder"),
+    ],
+)
+def test_a_setting_that_cannot_be(option: str, value: str, reason: str, make_folder: MakeFolder,
+                                  capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    assert reason in _fails(["--data.root", str(make_folder()), option, value], capsys)
+
+
+def test_a_config_that_is_no_yaml(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("data: [unclosed\n")
+    assert "c.yaml" in _fails(["--config", str(config)], capsys)
+
+
+def test_a_run_folder_that_cannot_be_written(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").write_text("a file in the way")
+    line = _fails(small_run(make_folder(), tmp_path / "runs"), capsys)
+    assert "choose another with --runs_dir" in line
+
+
+def test_names_with_spaces_newlines_and_odd_bytes(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder(name="my\n birds ")
+    picture = root / "blue" / "000.png"
+    picture.rename(picture.with_name(os.fsdecode(b"odd\n \xff.png")))
+    assert main(["train", *small_run(root, tmp_path / "runs")]) == 0
+
+
+def test_a_folder_whose_own_name_is_no_utf8(make_folder: MakeFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    line = _fails(["--data.root", str(make_folder(name=os.fsdecode(b"birds\xff")))], capsys)
+    assert "no UTF-8; reach it by a link" in line
+
+
+def test_a_checkpoint_of_another_network_is_refused_on_resuming(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "small" / "version_0"))
+    line = _fails(["--resume", str(run), "--model.network.init_args.stem", "5"], capsys)
+    assert "last.ckpt': the checkpoint does not fit this config" in line
+
+
+def test_a_truncated_checkpoint_is_refused_on_resuming(trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "small" / "version_0"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "config.yaml").write_bytes((trained / "config.yaml").read_bytes())
+    whole = (trained / "checkpoints" / "last.ckpt").read_bytes()
+    (run / "checkpoints" / "last.ckpt").write_bytes(whole[: len(whole) // 2])
+    done = _resume(run)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "last.ckpt" in done.stderr.splitlines()[-1]
