@@ -34,9 +34,9 @@ format: $(VENV)/ready ## put the source into the house's shape
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
 
-bench: $(VENV)/ready  ## measure speed against what one would use instead
+bench: $(VENV)/ready  ## measure speed against what one would use instead; PHOTOS=folder
 	$(RUN) benchmarks/lightning_overhead.py
-	$(RUN) benchmarks/epoch_time.py
+	$(RUN) benchmarks/epoch_time.py $(or $(PHOTOS),data/painted)
 	$(RUN) benchmarks/start_time.py
 
 sheet: $(VENV)/ready  ## the README's picture

@@ -39,15 +39,16 @@ _TRAINER = {
 }
 
 
+_CLASSES = {"network": "bluebird.nets.MLP", "optimizer": "torch.optim.AdamW"}
+
+
 class OneLineParser(LightningArgumentParser):
     """Says in one line what is wrong with a config, and which key was probably meant."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         text = re.sub(r"\s+", " ", message).strip()
         if "surrogates not allowed" in text:
-            raise UsageError(
-                f"{text.partition(': ')[0]}: the path holds bytes that are no UTF-8; reach it by a link"
-            )
+            raise UsageError(f"{text.partition(': ')[0]}: the path holds bytes that are no UTF-8; reach it by a link")
         raise UsageError(text + self._nearest(text) + " (see bluebird train --help)")
 
     def _nearest(self, text: str) -> str:
@@ -68,7 +69,7 @@ class TrainCLI(LightningCLI):
     model: Classifier
 
     def __init__(self, arguments: list[str]) -> None:
-        _check_configs(arguments)
+        arguments = _complete(arguments)
         super().__init__(
             Classifier,
             BirdData,
@@ -116,17 +117,30 @@ class TrainCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
 
-def _check_configs(arguments: list[str]) -> None:
-    """Name the file that is no YAML, which the parser itself does not."""
-    for option, name in pairwise(arguments):
-        if option != "--config":
-            continue
-        try:
-            yaml.safe_load(Path(name).read_bytes())
-        except OSError as error:
-            raise UsageError(f"{name!r}: the config cannot be read ({error.strerror})") from error
-        except yaml.YAMLError as error:
-            raise UsageError(f"{name!r}: the config is not YAML ({error})") from error
+def _complete(arguments: list[str]) -> list[str]:
+    """Choose the network and the optimiser where nobody did, and put --print_config behind what it shows.
+
+    Were these classes defaults of a signature, the parser would hand their arguments on to any class that
+    is chosen instead and has some of the same name.
+    """
+    configs = [_load_config(name) for option, name in pairwise(arguments) if option == "--config"]
+    chosen: list[str] = []
+    for key, path in _CLASSES.items():
+        named = any(isinstance(config, dict) and key in (config.get("model") or {}) for config in configs)
+        option = f"--model.{key}"
+        if not named and not any(word == option or word.startswith(f"{option}=") for word in arguments):
+            chosen += [option, path]
+    printing = [word for word in arguments if word.startswith("--print_config")]
+    return [*chosen, *(word for word in arguments if word not in printing), *printing]
+
+
+def _load_config(name: str) -> Any:
+    try:
+        return yaml.safe_load(Path(name).read_bytes())
+    except OSError as error:
+        raise UsageError(f"{name!r}: the config cannot be read ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{name!r}: the config is not YAML ({error})") from error
 
 
 def _ready(data: BirdData) -> BirdData:

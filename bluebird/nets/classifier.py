@@ -31,9 +31,9 @@ class Classifier(L.LightningModule):
         classes: K class names, in the order of the network's outputs.
         image_size: side S of the pictures in px.
         class_counts: K numbers of training pictures; needed where `balance` is on.
-        network: the class of the network and its own arguments, as class_path and init_args.
-        optimizer: the class of the optimiser and its own arguments, likewise. Weight decay spares
-            biases and the scales of batch norm.
+        network: the class of the network and its own arguments, as class_path and init_args (default: MLP).
+        optimizer: the class of the optimiser and its own arguments, likewise (default: AdamW). Weight
+            decay spares biases and the scales of batch norm.
         schedule: how the learning rate ends: cosine or linear, to zero; or constant.
         warmup: share of all steps in which the learning rate rises to its peak.
         label_smoothing: share of the target probability that is spread over all classes.
@@ -45,8 +45,8 @@ class Classifier(L.LightningModule):
         classes: Sequence[str],
         image_size: int,
         class_counts: Sequence[int] | None = None,
-        network: NetworkFactory = MLP,
-        optimizer: OptimizerFactory = torch.optim.AdamW,
+        network: NetworkFactory | None = None,
+        optimizer: OptimizerFactory | None = None,
         schedule: Literal["cosine", "linear", "constant"] = "cosine",
         warmup: float = 0.1,
         label_smoothing: float = 0.0,
@@ -56,8 +56,8 @@ class Classifier(L.LightningModule):
         _check_share("warmup", warmup)
         _check_share("label_smoothing", label_smoothing)
         self.classes = tuple(classes)
-        self.network = network(len(self.classes), image_size)
-        self.make_optimizer = optimizer
+        self.network = (network or MLP)(len(self.classes), image_size)
+        self.make_optimizer = optimizer or torch.optim.AdamW
         self.schedule = schedule
         self.warmup = warmup
         self.label_smoothing = label_smoothing

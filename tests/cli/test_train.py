@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -86,11 +87,45 @@ def test_a_kept_config_runs_again(trained: Path, tmp_path: Path) -> None:
 def test_several_configs_are_merged_and_the_last_word_wins(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.yaml").write_text("data:\n  image_size: 24\n  batch_size: 5\n")
     (tmp_path / "b.yaml").write_text("data:\n  batch_size: 6\n")
-    arguments = ["--config", str(tmp_path / "a.yaml"), "--config", str(tmp_path / "b.yaml"), "--data.seed", "1"]
-    with pytest.raises(SystemExit, match="0"):
-        main(["train", *arguments[:4], "--model.warmup", "0.3", "--print_config"])
-    config = yaml.safe_load(capsys.readouterr().out)
+    arguments = ["--config", str(tmp_path / "a.yaml"), "--config", str(tmp_path / "b.yaml"), "--model.warmup", "0.3"]
+    config = _printed([*arguments, "--print_config"], capsys)
     assert (config["data"]["image_size"], config["data"]["batch_size"], config["model"]["warmup"]) == (24, 6, 0.3)
+
+
+def _printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", *arguments])
+    config: dict[str, Any] = yaml.safe_load(capsys.readouterr().out)
+    return config
+
+
+def test_the_default_is_the_perceptron_with_all_its_arguments_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    model = _printed(["--print_config"], capsys)["model"]
+    assert model["network"]["class_path"] == "bluebird.nets.MLP"
+    assert model["network"]["init_args"] == {"widths": [512, 256], "activation": "relu", "dropout": 0.2}
+    assert model["optimizer"]["class_path"] == "torch.optim.AdamW"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_another_class_keeps_its_own_defaults(order: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("model:\n  network:\n    class_path: bluebird.nets.CNN\n")
+    options = [["--config", str(config)], ["--print_config"], ["--model.optimizer", "torch.optim.SGD"]][::order]
+    model = _printed([word for option in options for word in option], capsys)["model"]
+    assert model["network"]["init_args"]["widths"] == [16, 32, 64, 128]
+    assert model["optimizer"]["class_path"] == "torch.optim.SGD"
+    assert model["optimizer"]["init_args"]["weight_decay"] == 0  # AdamW's would be 0.01
+
+
+@pytest.mark.parametrize("config", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_committed_config_is_taken_and_opens_with_its_command(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = _printed(["--config", str(config), "--print_config"], capsys)
+    assert printed["name"] == config.stem
+    head = config.read_text().split("\n\n")[0]
+    assert all(line.startswith("#") for line in head.splitlines())
+    assert f"--config configs/{config.name}" in head
 
 
 def test_training_stops_early_when_validation_no_longer_improves(
