@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bluebird.cli.options import OptionParser, at_least
 from bluebird.errors import OutputError
-from bluebird.pixels.paint import contact_sheet, paint_folder
+from bluebird.pixels.paint import DIFFICULTY, contact_sheet, paint_folder
 
 _ABOUT = """Paint labelled birds: one folder of PNG files for each species and one for pictures without a bird.
 
@@ -44,7 +44,7 @@ def _parser() -> OptionParser:
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="S", help="names the set (default: 0)")
     parser.add_argument("--size", type=at_least(16), default=64, metavar="PX", help="side in px (default: 64)")
     parser.add_argument(
-        "--difficulty", type=float, default=0.5, metavar="D", help="0 easy to 1 very hard (default: 0.5)"
+        "--difficulty", type=float, default=DIFFICULTY, metavar="D", help="0 easy to 1 very hard (default: %(default)s)"
     )
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="write one sheet with a row for each class")
     return parser

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from bluebird.errors import OutputError, UsageError
-from bluebird.pixels.paint.painter import check_request, paint_picture
+from bluebird.pixels.paint.painter import DIFFICULTY, check_request, paint_picture
 from bluebird.pixels.paint.species import CLASS_NAMES
 
 _VERSION = 1  # raise it whenever the same request gives other pixels
@@ -29,7 +29,7 @@ def paint_folder(
     count: int = 5000,
     seed: int = 0,
     size_px: int = 64,
-    difficulty: float = 0.5,
+    difficulty: float = DIFFICULTY,
     workers: int | None = None,
 ) -> list[Path]:
     """Write `count` pictures as ``out/<class>/<class>_000123.png`` and return their paths.
@@ -57,7 +57,7 @@ def paint_folder(
     return paths
 
 
-def contact_sheet(*, seed: int = 0, size_px: int = 96, difficulty: float = 0.5, columns: int = 8) -> Image.Image:
+def contact_sheet(*, seed: int = 0, size_px: int = 96, difficulty: float = DIFFICULTY, columns: int = 8) -> Image.Image:
     """One row of `columns` pictures for each class, its name at the left."""
     gap, margin = 4, 150
     height = len(CLASS_NAMES) * (size_px + gap) + gap

@@ -11,11 +11,16 @@ from bluebird.pixels.paint import scene as scenery
 from bluebird.pixels.paint.bird import Pose, draw_bird
 from bluebird.pixels.paint.species import CLASS_NAMES, NO_BIRD, SPECIES
 
+DIFFICULTY = 0.6
+"""Where a perceptron is right two times in three, and a small CNN is sometimes wrong."""
+
 _SUPERSAMPLING = 3  # shapes are drawn this much larger and averaged down, which smooths their edges
 _BY_NAME = {species.name: species for species in SPECIES}
 
 
-def paint_picture(class_name: str, *, seed: int, index: int, size_px: int = 64, difficulty: float = 0.5) -> Image.Image:
+def paint_picture(
+    class_name: str, *, seed: int, index: int, size_px: int = 64, difficulty: float = DIFFICULTY
+) -> Image.Image:
     """Paint one picture, RGB, `size_px` square.
 
     Args:
