@@ -35,6 +35,10 @@ class UnreadablePictureError(DataError):
         return type(self), (self.path, self.reason)  # so that it crosses from a worker process
 
 
+class TrainingError(BluebirdError):
+    """A training went astray: its loss is no longer a number."""
+
+
 class BundleError(BluebirdError):
     """A model bundle or checkpoint is truncated, altered, foreign or missing."""
 

@@ -31,7 +31,7 @@ taken by --config, several are merged, and what stands behind them on the comman
 
 _TRAINER = {
     "max_epochs": 20,
-    "deterministic": True,
+    "deterministic": "warn",  # as far as the device can; an operation that cannot is no reason to stop
     "enable_progress_bar": False,  # Bluebird has its own
     "enable_model_summary": False,  # and its own table of layers
     "num_sanity_val_steps": 0,

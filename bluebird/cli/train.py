@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from bluebird.bundle import Bundle, Preprocessing, describe, save_bundle, versions
 from bluebird.callbacks import EpochSeed, ModelCard
 from bluebird.cli.parser import TrainCLI
-from bluebird.errors import BundleError, OutputError, UsageError
+from bluebird.cli.resume import Kept, interruptible, read_kept, split_resume
+from bluebird.errors import BundleError, OutputError, TrainingError
 from bluebird.nets.summary import layer_table
 from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, TrainingBar, WeightHistograms
 
 
 def run(arguments: list[str]) -> int:
     """Train, test with the best checkpoint, write the bundle, say where everything lies."""
-    for name in ("lightning.pytorch", "lightning.fabric"):  # they speak up as soon as they are imported
-        logging.getLogger(name).setLevel(logging.ERROR)
-    resumed, arguments = _resume(arguments)
+    _quiet_lightning()
+    resumed, arguments = split_resume(arguments)
     cli = TrainCLI(arguments)
     folder = _run_folder(cli, resumed)
     print(f"watch    tensorboard --logdir {folder.parent.parent}\nrun      {folder}\n", flush=True)
     for note in _notes(cli):
         print(f"note     {note}")
     print(layer_table(cli.model.network), flush=True)
-    trainer = _trainer(cli, folder)
-    _fit(trainer, cli, folder, resumed)
-    metrics = _test(trainer, cli)
+    kept = read_kept(folder, cli.datamodule.fingerprint) if resumed else None
+    trainer = _trainer(cli, folder, kept)
+    with interruptible(folder):
+        _fit(trainer, cli, kept)
+        metrics = _test(trainer, cli)
     bundle = _bundle(cli, metrics)
     save_bundle(bundle, folder / "bundle")
     _log_hyperparameters(trainer, cli, metrics)
@@ -42,18 +45,11 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _resume(arguments: list[str]) -> tuple[Path | None, list[str]]:
-    """`--resume RUN` becomes the config of that run; what else is said changes it."""
-    if "--resume" not in arguments:
-        return None, arguments
-    at = arguments.index("--resume")
-    if at + 1 == len(arguments):
-        raise UsageError("--resume: expected the run folder to go on with, e.g. runs/mlp/version_0")
-    run_folder = Path(arguments[at + 1])
-    config = run_folder / "config.yaml"
-    if not config.is_file():
-        raise UsageError(f"{str(run_folder)!r}: not a run folder (no config.yaml in it)")
-    return run_folder, ["--config", str(config), *arguments[:at], *arguments[at + 2 :]]
+def _quiet_lightning() -> None:
+    for name in ("lightning.pytorch", "lightning.fabric"):  # they speak up as soon as they are imported
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # TensorBoard writes in a thread; what fails there fails at the next curve too, and is said then
+    threading.excepthook = lambda hook: None if isinstance(hook.exc_value, OSError) else threading.__excepthook__(hook)
 
 
 def _run_folder(cli: TrainCLI, resumed: Path | None) -> Path:
@@ -83,14 +79,13 @@ def _notes(cli: TrainCLI) -> list[str]:
     return notes
 
 
-def _trainer(cli: TrainCLI, folder: Path) -> L.Trainer:
-    checkpoint = _last_checkpoint(folder)
+def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None) -> L.Trainer:
     logger = TensorBoardLogger(
         folder.parent.parent,
         folder.parent.name,
         folder.name,
         default_hp_metric=False,
-        purge_step=None if checkpoint is None else _checkpoint_step(checkpoint),
+        purge_step=kept and kept.step,
     )
     callbacks: list[L.Callback] = [
         ModelCheckpoint(
@@ -112,33 +107,25 @@ def _trainer(cli: TrainCLI, folder: Path) -> L.Trainer:
     return cli.instantiate_trainer(logger=logger, extra=callbacks)
 
 
-def _fit(trainer: L.Trainer, cli: TrainCLI, folder: Path, resumed: Path | None) -> None:
-    checkpoint = _last_checkpoint(folder) if resumed else None
+def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
+    checkpoint = kept.path if kept else None
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as stop:  # Lightning turns Ctrl-C into an exit of its own
-        if not isinstance(stop.__context__, KeyboardInterrupt):
-            raise
-        kept = _last_checkpoint(folder)
-        advice = f"go on with: --resume {folder}" if kept else "no epoch was finished, so nothing is kept"
-        raise KeyboardInterrupt(f"interrupted; {advice}") from None
     except RuntimeError as error:
         if "loading state_dict" not in str(error):
             raise
         raise BundleError(f"{str(checkpoint)!r}: the checkpoint does not fit this config") from error
-
-
-def _last_checkpoint(folder: Path) -> Path | None:
-    last = folder / "checkpoints" / "last.ckpt"
-    return last if last.is_file() else None
-
-
-def _checkpoint_step(checkpoint: Path) -> int:
-    try:
-        step: int = torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"]
-    except Exception as error:  # torch.load raises whatever it meets; all of it means the same here
-        raise BundleError(f"{str(checkpoint)!r}: truncated, or no checkpoint; the run has to begin anew") from error
-    return step
+    except OSError as error:
+        raise OutputError(
+            f"{trainer.log_dir!r}: the run cannot be written any more ({error.strerror or error}); make room, then "
+            f"go on with: --resume {trainer.log_dir}"
+        ) from error
+    loss = float(trainer.callback_metrics.get("val/loss", 0.0))
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"the validation loss became {loss} in epoch {trainer.current_epoch}; "
+            "lower the learning rate (--model.optimizer.init_args.lr) and train anew"
+        )
 
 
 def _test(trainer: L.Trainer, cli: TrainCLI) -> dict[str, float]:

@@ -59,7 +59,9 @@ class WeightHistograms(L.Callback):
         for name, parameter in pl_module.named_parameters():
             values = parameter.detach().flatten()
             values = values[:: max(1, len(values) // self.max_values)]
-            writer.add_histogram(name.replace(".", "/"), values.float().cpu(), trainer.global_step)
+            drawable = values[values.abs() < 1e20]  # TensorBoard's last bin; nan and infinity fail it too
+            if len(drawable):
+                writer.add_histogram(name.replace(".", "/"), drawable.float().cpu(), trainer.global_step)
 
 
 class GradientNorm(L.Callback):

@@ -285,6 +285,41 @@ def test_a_folder_whose_own_name_is_no_utf8(make_folder: MakeFolder, capsys: pyt
     assert "no UTF-8; reach it by a link" in line
 
 
+def test_other_pictures_than_before_are_refused_on_resuming(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_folder()
+    assert main(["train", *small_run(root, tmp_path / "runs")]) == 0
+    shutil.copy(root / "blue" / "000.png", root / "blue" / "one_more.png")
+    shutil.copy(root / "red" / "000.png", root / "blue" / "wrong.png")
+    capsys.readouterr()
+    line = _fails([f"--resume={tmp_path / 'runs' / 'small' / 'version_0'}"], capsys)
+    assert "not those it was trained on" in line
+
+
+def test_a_loss_that_is_no_number_any_more_is_said(make_folder: MakeFolder, tmp_path: Path,
+                                                   capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    options = ["--model.optimizer", "torch.optim.SGD", "--model.optimizer.init_args.lr", "1e30"]
+    assert main(["train", *small_run(make_folder(), tmp_path / "runs"), *options]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "validation loss became nan" in last
+    assert "lower the learning rate" in last
+
+
+def test_a_disk_that_fills_up_in_training_is_said_in_one_line(make_folder: MakeFolder, tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from bluebird.cli import main\n"
+        "import bluebird.cli.train, bluebird.cli.parser\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "train", *small_run(make_folder(), tmp_path / "runs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "cannot be written any more (File too large); make room" in line
+
+
 def test_a_checkpoint_of_another_network_is_refused_on_resuming(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,75 @@
+"""How a run that was interrupted is found again, and what it kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from bluebird.errors import BundleError, DataError, UsageError
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The last checkpoint of a run and the training step at which it was written."""
+
+    path: Path
+    step: int
+
+
+def split_resume(arguments: list[str]) -> tuple[Path | None, list[str]]:
+    """`--resume RUN` becomes the config of that run; what else is said changes it."""
+    at = next((n for n, word in enumerate(arguments) if word.partition("=")[0] == "--resume"), None)
+    if at is None:
+        return None, arguments
+    _, joined, name = arguments[at].partition("=")
+    end = at + 1
+    if not joined:
+        name, end = "".join(arguments[end : end + 1]), at + 2
+    if not name:
+        raise UsageError("--resume: expected the run folder to go on with, e.g. runs/mlp/version_0")
+    config = Path(name) / "config.yaml"
+    if not config.is_file():
+        raise UsageError(f"{name!r}: not a run folder (no config.yaml in it)")
+    return Path(name), ["--config", str(config), *arguments[:at], *arguments[end:]]
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """Where a run keeps its last epoch, whether it has finished one or not."""
+    return folder / "checkpoints" / "last.ckpt"
+
+
+def read_kept(folder: Path, data_fingerprint: str) -> Kept | None:
+    """What the run in `folder` kept; None if it was interrupted in its first epoch.
+
+    Raises:
+        BundleError: the checkpoint is truncated or foreign.
+        DataError: it was trained on other pictures than those that lie there now.
+    """
+    path = last_checkpoint(folder)
+    if not path.is_file():
+        return None
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        step, trained_on = int(checkpoint["global_step"]), checkpoint["bluebird"]["data_fingerprint"]
+    except Exception as error:  # torch.load raises whatever it meets; all of it means the same here
+        raise BundleError(f"{str(path)!r}: truncated, or no checkpoint; the run has to begin anew") from error
+    if trained_on != data_fingerprint:
+        raise DataError(f"{str(folder)!r}: the training pictures are not those it was trained on; begin a new run")
+    return Kept(path, step)
+
+
+@contextmanager
+def interruptible(folder: Path) -> Iterator[None]:
+    """Ctrl-C, which Lightning turns into an exit of its own, as a `KeyboardInterrupt` that says how to go on."""
+    try:
+        yield
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        kept = last_checkpoint(folder).is_file()
+        advice = f"go on with: --resume {folder}" if kept else "no epoch was finished, so nothing is kept"
+        raise KeyboardInterrupt(f"interrupted; {advice}") from None
