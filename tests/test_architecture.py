@@ -14,6 +14,7 @@ import bluebird
 PACKAGE = Path(bluebird.__file__).parent
 ALLOWED = {  # room: the rooms it may import
     "errors": set(),
+    "scratch": set(),
     "pixels": {"errors"},
     "nets": {"errors"},
     "callbacks": {"errors"},
