@@ -18,10 +18,10 @@ ALLOWED = {  # room: the rooms it may import
     "pixels": {"errors"},
     "nets": {"errors"},
     "callbacks": {"errors"},
-    "watch": {"errors"},
+    "watch": {"errors", "scratch"},
     "bundle": {"errors", "nets"},
     "search": {"errors", "pixels", "bundle"},
-    "cli": {"errors", "pixels", "nets", "callbacks", "watch", "bundle", "search"},
+    "cli": {"errors", "pixels", "nets", "callbacks", "watch", "bundle", "search", "scratch"},
     "__main__": {"cli"},
     "__init__": set(),
 }
