@@ -2,16 +2,19 @@
 
     python benchmarks/epoch_time.py FOLDER            (class folders of photos)
 
-Both sides train the same network with the same optimiser and the same kinds of augmentation at 64 px in
-a bare loop, so that only data and memory layout differ. `plain` is what a torchvision tutorial does:
-ImageFolder, per-picture transforms, DataLoader with 2 workers. `bluebird` decodes once, then maps bytes
-and varies whole batches. The first epoch, in which Bluebird decodes, is told apart. They take turns.
+All sides train the same network with the same optimiser and the same kinds of augmentation at 64 px in a
+bare loop; each in processes of its own, which take turns.
+
+    plain       what a tutorial does: ImageFolder, per-picture transforms, DataLoader with 2 workers
+    data only   Bluebird's data side: decoded once, then mapped bytes, whole batches varied at once
+    bluebird    also its order of channels in memory and its way with freed memory
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +30,7 @@ from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
+from bluebird.cli.memory import keep_freed_memory
 from bluebird.nets import CNN
 from bluebird.pixels.cache import load_pictures
 from bluebird.pixels.dataset import EpochShuffle, PictureDataset
@@ -34,6 +38,7 @@ from bluebird.pixels.transforms import Augment, train_transform
 
 SIZE, BATCH = 64, 128
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+SIDES = ("plain", "data only", "bluebird")
 Batches = Iterable[tuple[Tensor, Tensor]]
 
 
@@ -64,10 +69,18 @@ class Bluebird:
             yield self.transform(images), labels
 
 
-def trainer(batches: Batches, memory_format: torch.memory_format, num_classes: int) -> Callable[[], float]:
+NETWORKS = {
+    "small": {"stem": 8, "widths": (16, 32, 64), "blocks": (0, 0, 0)},
+    "default": {},
+}
+
+
+def trainer(
+    batches: Batches, memory_format: torch.memory_format, num_classes: int, network_name: str
+) -> Callable[[], float]:
     """A function that trains one epoch and returns its seconds."""
     torch.manual_seed(0)
-    network = CNN(num_classes, SIZE).to(memory_format=memory_format).train()
+    network = CNN(num_classes, SIZE, **NETWORKS[network_name]).to(memory_format=memory_format).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
 
     def epoch() -> float:
@@ -83,28 +96,43 @@ def trainer(batches: Batches, memory_format: torch.memory_format, num_classes: i
     return epoch
 
 
+def run_side(side: str, root: Path, epochs: int, network: str) -> None:
+    """Print the seconds of each epoch of one side, in a process of its own."""
+    if side == "bluebird":
+        keep_freed_memory()
+    memory_format = torch.channels_last if side == "bluebird" else torch.contiguous_format
+    with tempfile.TemporaryDirectory() as cache:
+        batches = plain(root) if side == "plain" else Bluebird(root, Path(cache))
+        epoch = trainer(batches, memory_format, len(ImageFolder(root).classes), network)
+        print(*(f"{epoch():.3f}" for _ in range(epochs)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=3, help="of each side in a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--network", choices=NETWORKS, default="small", help="default: that of configs/cnn.yaml")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    num_classes = len(ImageFolder(options.folder).classes)
-    contiguous, channels_last = torch.contiguous_format, torch.channels_last
-    with tempfile.TemporaryDirectory() as cache:
-        sides = {
-            "plain": trainer(plain(options.folder), contiguous, num_classes),
-            "bluebird, same layout": trainer(Bluebird(options.folder, Path(cache) / "a"), contiguous, num_classes),
-            "bluebird": trainer(Bluebird(options.folder, Path(cache) / "b"), channels_last, num_classes),
-        }
-        seconds: dict[str, list[float]] = {name: [] for name in sides}
-        for number in range(options.epochs):
-            for name, epoch in sides.items():
-                seconds[name].append(epoch())
-            print(f"epoch {number + 1}: " + ", ".join(f"{n} {s[-1]:.2f} s" for n, s in seconds.items()), flush=True)
-    base = statistics.median(seconds["plain"][1:])
-    for name, values in seconds.items():
-        later = statistics.median(values[1:])
-        print(f"{name:<22} first {values[0]:6.2f} s, later {later:6.2f} s, plain / this: {base / later:.2f}")
+    if options.side:
+        run_side(options.side, options.folder, options.epochs, options.network)
+        return
+    first: dict[str, list[float]] = {side: [] for side in SIDES}
+    later: dict[str, list[float]] = {side: [] for side in SIDES}
+    for number in range(options.rounds):
+        for side in SIDES:
+            command = [sys.executable, __file__, *sys.argv[1:], "--side", side]
+            answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            begin, *rest = map(float, answer.split())
+            first[side].append(begin)
+            later[side] += rest
+            print(f"round {number + 1}: {side:<12} {answer.strip()}", flush=True)
+    base = statistics.median(later["plain"])
+    for side in SIDES:
+        median = statistics.median(later[side])
+        print(f"{side:<12} first epoch {statistics.median(first[side]):6.2f} s, later {median:6.2f} s, "
+              f"plain / this: {base / median:.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ ALLOWED = {  # room: the rooms it may import
     "callbacks": {"errors"},
     "watch": {"errors", "scratch"},
     "bundle": {"errors", "nets"},
+    "audit": {"errors", "nets", "scratch"},
     "search": {"errors", "pixels", "bundle"},
-    "cli": {"errors", "pixels", "nets", "callbacks", "watch", "bundle", "search", "scratch"},
+    "cli": {"errors", "pixels", "nets", "callbacks", "watch", "bundle", "search", "scratch", "audit"},
     "__main__": {"cli"},
     "__init__": set(),
 }

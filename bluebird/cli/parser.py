@@ -13,6 +13,7 @@ import yaml
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
+from bluebird.audit import GradientAudit
 from bluebird.callbacks import Converged
 from bluebird.errors import BluebirdError, UsageError
 from bluebird.nets.classifier import Classifier
@@ -90,6 +91,7 @@ class TrainCLI(LightningCLI):
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.set_defaults({"early_stopping.monitor": "val/loss", "early_stopping.patience": 10})
         parser.add_lightning_class_args(Converged, "converged")
+        parser.add_lightning_class_args(GradientAudit, "audit")
         parser.link_arguments("seed_everything", "data.seed")
         for target, source in (
             ("classes", lambda data: _ready(data).classes),

@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from bluebird.bundle import load_model
+from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.options import OptionParser, at_least
 from bluebird.errors import DataError, UsageError
 from bluebird.pixels.walk import walk_files
@@ -27,6 +28,7 @@ exit codes: 0 done; 2 cannot be done as asked; 3 done, some files unreadable; 13
 def run(arguments: list[str]) -> int:
     """Scan the folder, write the rows, count the failures."""
     options = _parser().parse_args(arguments)
+    keep_freed_memory()
     model = load_model(options.model)
     device = _device(options.device)
     table = options.out / "predictions.csv"

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from bluebird.bundle import Bundle, Preprocessing, describe, save_bundle, versions
 from bluebird.callbacks import EpochSeed, ModelCard
+from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.parser import TrainCLI
 from bluebird.cli.resume import Kept, interruptible, read_kept, split_resume
 from bluebird.errors import BundleError, OutputError, TrainingError
@@ -25,6 +26,7 @@ from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, TrainingBar, W
 
 def run(arguments: list[str]) -> int:
     """Train, test with the best checkpoint, write the bundle, say where everything lies."""
+    keep_freed_memory()
     _quiet_lightning()
     resumed, arguments = split_resume(arguments)
     cli = TrainCLI(arguments)

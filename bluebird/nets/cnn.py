@@ -18,7 +18,7 @@ class ConvUnit(nn.Sequential):
         super().__init__(
             nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False),  # batch norm has the bias
             nn.BatchNorm2d(width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
 
 

@@ -119,10 +119,12 @@ class RandomZooms(nn.Module):
         self.shift = shift
 
     def forward(self, images: Tensor) -> Tensor:
-        n, device = len(images), images.device
-        theta = torch.zeros(n, 2, 3, device=device)
-        theta[:, 0, 0] = theta[:, 1, 1] = 1 - self.zoom * torch.rand(n, device=device)
-        theta[:, :, 2] = 2 * self.shift * (2 * torch.rand(n, 2, device=device) - 1)  # the side spans 2
-        grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+        n, _, side, _ = images.shape
+        device = images.device
+        window = 1 - self.zoom * torch.rand(n, 1, device=device)
+        centre = 2 * self.shift * (2 * torch.rand(2, n, 1, device=device) - 1)  # the side spans -1 to 1
+        places = (2 * torch.arange(side, device=device) + 1) / side - 1  # the middle of each pixel
+        x, y = window * places + centre  # (N, S) each
+        grid = torch.stack([x[:, None, :].expand(n, side, side), y[:, :, None].expand(n, side, side)], dim=-1)
         zoomed = functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
         return zoomed.contiguous(memory_format=torch.channels_last)

@@ -122,33 +122,48 @@ def softmax(logits: Tensor) -> Tensor:
     return powers / powers.sum(1, keepdim=True)
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """How surprised the network is by the truth: the mean of -log p_target; targets int64 (N,)."""
-    _check_targets(logits, targets)
+def spread(targets: Tensor, num_classes: int, smoothing: float = 0.0, weights: Tensor | None = None) -> Tensor:
+    """What the loss wants of each probability: targets int64 (N,) to shares (N, K), float64, of the mean over N.
+
+    A share `smoothing` of the target's goes in equal parts to all K classes; `weights` (K,) let some
+    classes count more, against the sum of the targets' weights.
+    """
+    if targets.is_floating_point():
+        raise TypeError(f"targets holds {targets.dtype}; expected int64 class numbers")
+    if not 0 <= int(targets.min()) <= int(targets.max()) < num_classes:
+        wrong = targets[(targets < 0) | (targets >= num_classes)][0]
+        raise ValueError(f"targets holds {int(wrong)}; expected class numbers from 0 to {num_classes - 1}")
+    weights = torch.ones(num_classes) if weights is None else weights
+    weights = weights.to(targets.device, torch.float64)
+    wanted = (smoothing / num_classes) * weights.expand(len(targets), -1).clone()
+    wanted[torch.arange(len(targets)), targets] += (1 - smoothing) * weights[targets]
+    return wanted / weights[targets].sum()
+
+
+def cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
+    """How surprised the network is by the truth: -sum_nk q_nk log p_nk, with q the wanted shares of `spread`."""
+    _same("the shape of logits", tuple(logits.shape), "that of wanted", tuple(wanted.shape))
+    # log p_k = z_k - log sum_j exp(z_j)
     shifted = logits - logits.amax(1, keepdim=True)
-    # -log p_t = log sum_j exp(z_j) - z_t
-    surprise = shifted.exp().sum(1).log() - shifted.gather(1, targets[:, None])[:, 0]
-    return surprise.mean()
+    return -(wanted * (shifted - shifted.exp().sum(1, keepdim=True).log())).sum()
 
 
-def cross_entropy_backward(probs: Tensor, targets: Tensor) -> Tensor:
+def cross_entropy_backward(probs: Tensor, wanted: Tensor) -> Tensor:
     """Gradient of the logits (N, K), from the probabilities that softmax made of them.
 
-    d log sum_j exp(z_j) / dz_k = p_k, and dz_t / dz_k is 1 where k is the target: what is left is how far
-    each probability lies from the truth.
+    d log p_j / dz_k is 1 where j = k, less p_k: what is left is how far each probability lies from what
+    is wanted. For one plain target in each row, (p - [k = target]) / N.
 
     Raises:
         ValueError: rows of `probs` that do not sum to one.
     """
-    _check_targets(probs, targets)
+    _same("the shape of probs", tuple(probs.shape), "that of wanted", tuple(wanted.shape))
     sums = probs.sum(1)
-    worst = sums[(sums - 1).abs().argmax()]
-    if not abs(float(worst) - 1) < 1e-3:
-        raise ValueError(f"a row of probs sums to {float(worst):g}; expected 1")
-    # dE/dz_nk = (p_nk - [k = t_n]) / N
-    grad = probs.clone()
-    grad[torch.arange(len(targets)), targets] -= 1
-    return grad / len(targets)
+    worst = float(sums[(sums - 1).abs().argmax()])
+    if not abs(worst - 1) < 1e-3:
+        raise ValueError(f"a row of probs sums to {worst:g}; expected 1")
+    # dE/dz_nk = p_nk sum_j q_nj - q_nk
+    return (probs * wanted.sum(1, keepdim=True) - wanted).to(probs.dtype)
 
 
 def mse(y: Tensor, truth: Tensor) -> Tensor:
@@ -175,11 +190,3 @@ def _same(what: str, seen: object, other: str, expected: object) -> None:
 def _check_rate(rate: float) -> None:
     if not 0 <= rate < 1:
         raise ValueError(f"the dropout rate is {rate}; expected a probability from 0 up to, not including, 1")
-
-
-def _check_targets(scores: Tensor, targets: Tensor) -> None:
-    _same("the number of targets", len(targets), "that of rows", len(scores))
-    if targets.is_floating_point():
-        raise TypeError(f"targets holds {targets.dtype}; expected int64 class numbers")
-    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < scores.shape[1]:
-        raise ValueError(f"targets holds {int(targets.max())}; expected class numbers from 0 to {scores.shape[1] - 1}")

@@ -64,15 +64,23 @@ def test_a_mask_lets_the_wanted_share_work_and_keeps_the_mean() -> None:
 
 
 @drawn
-@given(n=sizes, k=st.integers(2, 9), scale=st.sampled_from([1.0, 30.0, 1000.0]), seed=seeds)
-def test_softmax_with_cross_entropy(n: int, k: int, scale: float, seed: int) -> None:
+@given(
+    n=sizes, k=st.integers(2, 9), scale=st.sampled_from([1.0, 30.0, 1000.0]), smoothing=st.sampled_from([0.0, 0.2]),
+    weighted=st.booleans(), seed=seeds,
+)  # fmt: skip
+def test_softmax_with_cross_entropy(n: int, k: int, scale: float, smoothing: float, weighted: bool, seed: int) -> None:
     logits = scale * draw(seed, n, k)
     targets = torch.randint(0, k, (n,), generator=torch.Generator().manual_seed(seed))
-    probs = layers.softmax(logits)
+    weights = draw(seed + 1, k).abs() + 0.1 if weighted else None
+
+    def oracle(z: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(z, targets, weight=weights, label_smoothing=smoothing)
+
+    probs, wanted = layers.softmax(logits), layers.spread(targets, k, smoothing, weights)
     assert_close(probs, F.softmax(logits, 1))
-    assert_close(layers.cross_entropy(logits, targets), F.cross_entropy(logits, targets))
-    (expected,) = by_autograd(lambda z: F.cross_entropy(z, targets), torch.ones((), dtype=torch.float64), logits)
-    assert_close(layers.cross_entropy_backward(probs, targets), expected)
+    assert_close(layers.cross_entropy(logits, wanted), oracle(logits))
+    (expected,) = by_autograd(oracle, torch.ones((), dtype=torch.float64), logits)
+    assert_close(layers.cross_entropy_backward(probs, wanted), expected)
 
 
 @drawn
@@ -107,9 +115,9 @@ def test_a_function_made_of_them_passes_gradcheck(name: str) -> None:
     [
         (lambda: layers.linear(draw(0, 2, 3), draw(0, 4, 5), draw(0, 4)), ValueError, "x is 3; expected that of w"),
         (lambda: layers.dropout(draw(0, 2), draw(0, 2) > 0, 1.0), ValueError, "dropout rate is 1.0"),
-        (lambda: layers.cross_entropy(draw(0, 2, 3), torch.tensor([0, 3])), ValueError, "targets holds 3; expected"),
-        (lambda: layers.cross_entropy(draw(0, 2, 3), draw(0, 2)), TypeError, "targets holds torch.float64"),
-        (lambda: layers.cross_entropy_backward(draw(0, 2, 3), torch.tensor([0, 1])), ValueError, "row of probs sums"),
+        (lambda: layers.spread(torch.tensor([0, 3]), 3), ValueError, "targets holds 3; expected"),
+        (lambda: layers.spread(draw(0, 2), 3), TypeError, "targets holds torch.float64"),
+        (lambda: layers.cross_entropy_backward(draw(0, 2, 3), draw(0, 2, 3)), ValueError, "row of probs sums"),
         (lambda: layers.mse(draw(0, 2), draw(0, 3)), ValueError, r"shape of y is \(2,\)"),
     ],
 )
