@@ -60,7 +60,7 @@ def _quiet_libraries() -> None:
     """Libraries advise programmers; what concerns the user, Bluebird says itself. `python -W` still shows it."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    logging.getLogger("PIL").setLevel(logging.ERROR)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 def _run(command: str, arguments: list[str]) -> int:

@@ -15,6 +15,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from bluebird.audit import GradientAudit
 from bluebird.callbacks import Converged
+from bluebird.cli.mute import mute_c_libraries
 from bluebird.errors import BluebirdError, UsageError
 from bluebird.nets.classifier import Classifier
 from bluebird.pixels.datamodule import BirdData
@@ -146,5 +147,6 @@ def _load_config(name: str) -> Any:
 
 
 def _ready(data: BirdData) -> BirdData:
-    data.setup()
+    with mute_c_libraries():
+        data.setup()
     return data

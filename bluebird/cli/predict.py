@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from bluebird.bundle import load_model
 from bluebird.cli.memory import keep_freed_memory
+from bluebird.cli.mute import mute_c_libraries
 from bluebird.cli.options import OptionParser, at_least
 from bluebird.errors import DataError, UsageError
 from bluebird.pixels.walk import walk_files
@@ -44,7 +45,8 @@ def run(arguments: list[str]) -> int:
     )
     count = _Count()
     try:
-        write_predictions(count.over(predictions, total), table, options.folder, model.classes, options.top_k)
+        with mute_c_libraries():
+            write_predictions(count.over(predictions, total), table, options.folder, model.classes, options.top_k)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; the first {count.done:,} of {total:,} rows are in {table}") from None
     print(f"{count.done:,} files, {count.failed:,} of them could not be read; rows in {table}")

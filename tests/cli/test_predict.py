@@ -111,6 +111,6 @@ def test_real_strange_files_each_get_a_row(trained: Path, real_pictures: Path, t
     command = [sys.executable, "-m", "bluebird", "predict", str(trained), str(real_pictures / "odd"), "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 3, done.stderr[-500:]
-    assert "Traceback" not in done.stderr
+    assert done.stderr == ""  # not even the remarks of libpng and libtiff
     files = sum(len(names) for _, _, names in os.walk(real_pictures / "odd"))
     assert len(_rows(tmp_path)) == files > 1000
