@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning as L
 import yaml
+from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
@@ -20,6 +23,7 @@ from bluebird.errors import BluebirdError, UsageError
 from bluebird.nets.classifier import Classifier
 from bluebird.pixels.datamodule import BirdData
 
+_USAGE = "bluebird train [--config FILE] [--resume RUN] [--name NAME] [--KEY.KEY VALUE ...]"
 _ABOUT = """Learn to tell birds apart from labelled pictures.
 
   bluebird train                                          the MLP on painted birds
@@ -42,6 +46,10 @@ _TRAINER = {
 
 
 _CLASSES = {"network": "bluebird.nets.MLP", "optimizer": "torch.optim.AdamW"}
+
+
+class KeepLines(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """The help of LightningCLI, with the line breaks of the description left as they are."""
 
 
 class OneLineParser(LightningArgumentParser):
@@ -78,7 +86,12 @@ class TrainCLI(LightningCLI):
             save_config_callback=None,
             trainer_defaults=_TRAINER,
             seed_everything_default=0,
-            parser_kwargs={"prog": "bluebird train", "description": _ABOUT},
+            parser_kwargs={
+                "prog": "bluebird train",
+                "usage": _USAGE,
+                "description": _ABOUT,
+                "formatter_class": KeepLines,
+            },
             parser_class=OneLineParser,
             args=arguments,
             run=False,
@@ -126,7 +139,7 @@ def _complete(arguments: list[str]) -> list[str]:
     Were these classes defaults of a signature, the parser would hand their arguments on to any class that
     is chosen instead and has some of the same name.
     """
-    configs = [_load_config(name) for option, name in pairwise(arguments) if option == "--config"]
+    configs = [_load_config(name) for name in _config_names(arguments)]
     chosen: list[str] = []
     for key, path in _CLASSES.items():
         named = any(isinstance(config, dict) and key in (config.get("model") or {}) for config in configs)
@@ -135,6 +148,14 @@ def _complete(arguments: list[str]) -> list[str]:
             chosen += [option, path]
     printing = [word for word in arguments if word.startswith("--print_config")]
     return [*chosen, *(word for word in arguments if word not in printing), *printing]
+
+
+def _config_names(arguments: list[str]) -> Iterator[str]:
+    """The files that are given as `--config FILE`, `--config=FILE` or `-c FILE`."""
+    for word, following in pairwise([*arguments, ""]):
+        option, joined, name = word.partition("=")
+        if option in ("--config", "-c"):
+            yield name if joined else following
 
 
 def _load_config(name: str) -> Any:

@@ -107,10 +107,15 @@ def test_the_default_is_the_perceptron_with_all_its_arguments_shown(capsys: pyte
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_another_class_keeps_its_own_defaults(order: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("form", ["--config FILE", "--config=FILE", "-c FILE"])
+def test_another_class_keeps_its_own_defaults(
+    form: str, order: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = tmp_path / "c.yaml"
     config.write_text("model:\n  network:\n    class_path: bluebird.nets.CNN\n")
-    options = [["--config", str(config)], ["--print_config"], ["--model.optimizer", "torch.optim.SGD"]][::order]
+    options = [form.replace("FILE", str(config)).split(), ["--print_config"], ["--model.optimizer", "torch.optim.SGD"]][
+        ::order
+    ]
     model = _printed([word for option in options for word in option], capsys)["model"]
     assert model["network"]["init_args"]["widths"] == [16, 32, 64, 128]
     assert model["optimizer"]["class_path"] == "torch.optim.SGD"
