@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
 
 import lightning as L
 from torch import Tensor, nn
@@ -95,7 +94,7 @@ class GradientAudit(L.Callback):
         if every_n_steps is not None and every_n_steps < 1:
             raise UsageError(f"audit.every_n_steps is {every_n_steps}; expected a whole number of at least 1")
         self.every_n_steps = every_n_steps
-        self._watching: Any = None
+        self._watching: ExitStack | None = None
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: tuple[Tensor, Tensor], batch_idx: int
@@ -105,13 +104,13 @@ class GradientAudit(L.Callback):
         assert isinstance(pl_module, Classifier)
         self._batch = batch
         self._twin = twin(pl_module.network)
-        self._watching = kept_masks(pl_module.network)
-        self._masks = self._watching.__enter__()
+        self._watching = ExitStack()
+        self._masks = self._watching.enter_context(kept_masks(pl_module.network))
 
     def on_after_backward(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self._watching is None:
             return
-        self._watching.__exit__(None, None, None)
+        self._watching.close()
         self._watching = None
         assert isinstance(pl_module, Classifier)
         by_hand = gradients_by_hand(self._twin, self._batch, self._masks, pl_module)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -42,11 +43,13 @@ def last_checkpoint(folder: Path) -> Path:
     return folder / "checkpoints" / "last.ckpt"
 
 
-def read_kept(folder: Path, data_fingerprint: str) -> Kept | None:
+def read_kept(folder: Path, wanted: dict[str, Any]) -> Kept | None:
     """What the run in `folder` kept; None if it was interrupted in its first epoch.
 
+    `wanted` is the card, as `bundle.describe` writes it, of the model that is to go on.
+
     Raises:
-        BundleError: the checkpoint is truncated or foreign.
+        BundleError: the checkpoint is truncated or foreign, or of a network of another shape.
         DataError: it was trained on other pictures than those that lie there now.
     """
     path = last_checkpoint(folder)
@@ -54,11 +57,13 @@ def read_kept(folder: Path, data_fingerprint: str) -> Kept | None:
         return None
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        step, trained_on = int(checkpoint["global_step"]), checkpoint["bluebird"]["data_fingerprint"]
+        step, card = int(checkpoint["global_step"]), dict(checkpoint["bluebird"])
     except Exception as error:  # torch.load raises whatever it meets; all of it means the same here
         raise BundleError(f"{str(path)!r}: truncated, or no checkpoint; the run has to begin anew") from error
-    if trained_on != data_fingerprint:
+    if card.get("data_fingerprint") != wanted["data_fingerprint"]:
         raise DataError(f"{str(folder)!r}: the training pictures are not those it was trained on; begin a new run")
+    if any(card.get(key) != wanted[key] for key in ("architecture", "arguments")):
+        raise BundleError(f"{str(path)!r}: the checkpoint does not fit this config")
     return Kept(path, step)
 
 

@@ -19,7 +19,7 @@ from bluebird.callbacks import EpochSeed, ModelCard
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.parser import TrainCLI
 from bluebird.cli.resume import Kept, interruptible, read_kept, split_resume
-from bluebird.errors import BundleError, OutputError, TrainingError
+from bluebird.errors import OutputError, TrainingError
 from bluebird.nets.summary import layer_table
 from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, TrainingBar, WeightHistograms
 
@@ -30,12 +30,13 @@ def run(arguments: list[str]) -> int:
     _quiet_lightning()
     resumed, arguments = split_resume(arguments)
     cli = TrainCLI(arguments)
+    # before anything is written: a resumption that is refused leaves the run as it was
+    kept = read_kept(resumed, describe(_bundle(cli, {}))) if resumed else None
     folder = _run_folder(cli, resumed)
     print(f"watch    tensorboard --logdir {folder.parent.parent}\nrun      {folder}\n", flush=True)
     for note in _notes(cli):
         print(f"note     {note}")
     print(layer_table(cli.model.network), flush=True)
-    kept = read_kept(folder, cli.datamodule.fingerprint) if resumed else None
     trainer = _trainer(cli, folder, kept)
     with interruptible(folder):
         _fit(trainer, cli, kept)
@@ -110,13 +111,8 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None) -> L.Trainer:
 
 
 def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
-    checkpoint = kept.path if kept else None
     try:
-        trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
-    except RuntimeError as error:
-        if "loading state_dict" not in str(error):
-            raise
-        raise BundleError(f"{str(checkpoint)!r}: the checkpoint does not fit this config") from error
+        trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=kept.path if kept else None, weights_only=True)
     except OSError as error:
         raise OutputError(
             f"{trainer.log_dir!r}: the run cannot be written any more ({error.strerror or error}); make room, then "

@@ -17,7 +17,7 @@ def write_predictions(
 
     Args:
         predictions: taken one by one; none is kept.
-        table: the CSV file, UTF-8; bytes of a path that are no UTF-8 are written as ``\\xNN``.
+        table: the CSV file, UTF-8; bytes of a path that are no UTF-8 are written as ``\\udcNN``.
         root: paths are written from here down, with forward slashes.
         classes: K class names in the order of the probabilities.
         top_k: how many of them go into a row, best first; at most K do.

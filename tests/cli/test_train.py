@@ -331,6 +331,7 @@ def test_a_checkpoint_of_another_network_is_refused_on_resuming(
     run = Path(shutil.copytree(trained, tmp_path / "small" / "version_0"))
     line = _fails(["--resume", str(run), "--model.network.init_args.stem", "5"], capsys)
     assert "last.ckpt': the checkpoint does not fit this config" in line
+    assert (run / "config.yaml").read_bytes() == (trained / "config.yaml").read_bytes()
 
 
 def test_a_truncated_checkpoint_is_refused_on_resuming(trained: Path, tmp_path: Path) -> None:

@@ -47,6 +47,9 @@ def test_a_folder_that_is_not_there_or_none_is_named(tmp_path: Path) -> None:
         list(walk_files(tmp_path / "absent"))
     with pytest.raises(DataError, match="a file, where a folder"):
         list(walk_files(tmp_path / "file"))
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DataError, match=r"cannot be listed \(Too many levels"):
+        list(walk_files(tmp_path / "loop"))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,11 @@ def _f64(values: object) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
+def _columns(batch: list[tuple[float, float]]) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = _f64(batch).T
+    return x, y
+
+
 def _by_autograd(theta: torch.Tensor, x: torch.Tensor, y: torch.Tensor, activation: str, loss: str) -> torch.Tensor:
     """The network written anew, as matrices, for autograd to differentiate."""
     leaf = theta.clone().requires_grad_()
@@ -40,7 +45,7 @@ def _assert_same(actual: torch.Tensor, expected: torch.Tensor, relative: float) 
 def test_seven_gradients_are_those_of_autograd(
     activation: Activation, loss: Loss, theta: list[float], batch: list[tuple[float, float]]
 ) -> None:
-    x, y = _f64([p[0] for p in batch]), _f64([p[1] for p in batch])
+    x, y = _columns(batch)
     expected = _by_autograd(_f64(theta), x, y, activation, loss)
     _assert_same(backward(_f64(theta), x, y, activation, loss), expected, 1e-12)
 
@@ -51,7 +56,7 @@ def test_seven_gradients_are_those_of_autograd(
 def test_seven_gradients_are_those_of_central_differences(
     activation: Activation, loss: Loss, theta: list[float], batch: list[tuple[float, float]]
 ) -> None:
-    x, y = _f64([p[0] for p in batch]), _f64([p[1] for p in batch])
+    x, y = _columns(batch)
     h = 1e-5
     slopes = [
         (error(_f64(theta) + step, x, y, activation, loss) - error(_f64(theta) - step, x, y, activation, loss))
@@ -66,7 +71,7 @@ def test_seven_gradients_are_those_of_central_differences(
 @given(theta=st.lists(numbers, min_size=7, max_size=7), batch=points)
 def test_a_batch_is_the_mean_of_its_points(theta: list[float], batch: list[tuple[float, float]]) -> None:
     alone = torch.stack([backward(_f64(theta), _f64(x), _f64(y)) for x, y in batch])
-    x, y = _f64([p[0] for p in batch]), _f64([p[1] for p in batch])
+    x, y = _columns(batch)
     torch.testing.assert_close(backward(_f64(theta), x, y), alone.mean(0), rtol=1e-12, atol=1e-12)
 
 
