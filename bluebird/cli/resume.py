@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from bluebird.errors import BundleError, DataError, UsageError
 
@@ -65,6 +66,13 @@ def read_kept(folder: Path, wanted: dict[str, Any]) -> Kept | None:
     if any(card.get(key) != wanted[key] for key in ("architecture", "arguments")):
         raise BundleError(f"{str(path)!r}: the checkpoint does not fit this config")
     return Kept(path, step)
+
+
+def check_optimizer(folder: Path, class_path: str) -> None:
+    """Raise `UsageError` if the run in `folder` has another optimiser, whose state this one cannot take over."""
+    before = yaml.safe_load((folder / "config.yaml").read_bytes())["model"]["optimizer"]["class_path"]
+    if before != class_path:
+        raise UsageError(f"{str(folder)!r}: began with {before} and cannot go on with {class_path}; begin a new run")
 
 
 @contextmanager

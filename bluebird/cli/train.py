@@ -18,7 +18,7 @@ from bluebird.bundle import Bundle, Preprocessing, describe, save_bundle, versio
 from bluebird.callbacks import EpochSeed, ModelCard
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.parser import TrainCLI
-from bluebird.cli.resume import Kept, interruptible, read_kept, split_resume
+from bluebird.cli.resume import Kept, check_optimizer, interruptible, read_kept, split_resume
 from bluebird.errors import OutputError, TrainingError
 from bluebird.nets.summary import layer_table
 from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, TrainingBar, WeightHistograms
@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int:
     resumed, arguments = split_resume(arguments)
     cli = TrainCLI(arguments)
     # before anything is written: a resumption that is refused leaves the run as it was
-    kept = read_kept(resumed, describe(_bundle(cli, {}))) if resumed else None
+    kept = _kept(cli, resumed) if resumed else None
     folder = _run_folder(cli, resumed)
     print(f"watch    tensorboard --logdir {folder.parent.parent}\nrun      {folder}\n", flush=True)
     for note in _notes(cli):
@@ -53,6 +53,11 @@ def _quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     # TensorBoard writes in a thread; what fails there fails at the next curve too, and is said then
     threading.excepthook = lambda hook: None if isinstance(hook.exc_value, OSError) else threading.__excepthook__(hook)
+
+
+def _kept(cli: TrainCLI, resumed: Path) -> Kept | None:
+    check_optimizer(resumed, cli.config.model.optimizer.class_path)
+    return read_kept(resumed, describe(_bundle(cli, {})))
 
 
 def _run_folder(cli: TrainCLI, resumed: Path | None) -> Path:

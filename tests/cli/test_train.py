@@ -290,6 +290,12 @@ def test_a_folder_whose_own_name_is_no_utf8(make_folder: MakeFolder, capsys: pyt
     assert "no UTF-8; reach it by a link" in line
 
 
+def test_another_optimiser_is_refused_on_resuming(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--model.optimizer", "torch.optim.SGD", "--model.optimizer.init_args.lr", "0.1"]
+    line = _fails(["--resume", str(trained), *options], capsys)
+    assert "began with torch.optim.AdamW and cannot go on with torch.optim.SGD" in line
+
+
 def test_other_pictures_than_before_are_refused_on_resuming(
     make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
