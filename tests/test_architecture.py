@@ -20,9 +20,9 @@ ALLOWED = {  # room: the rooms it may import
     "callbacks": {"errors"},
     "watch": {"errors", "scratch"},
     "bundle": {"errors", "nets"},
-    "audit": {"errors", "nets", "scratch"},
+    "twins": {"errors", "nets", "scratch"},
     "search": {"errors", "pixels", "bundle"},
-    "cli": {"errors", "pixels", "nets", "callbacks", "watch", "bundle", "search", "scratch", "audit"},
+    "cli": {"errors", "pixels", "nets", "callbacks", "watch", "bundle", "search", "scratch", "twins"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -16,12 +16,12 @@ from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
-from bluebird.audit import GradientAudit
 from bluebird.callbacks import Converged
 from bluebird.cli.mute import mute_c_libraries
 from bluebird.errors import BluebirdError, UsageError
 from bluebird.nets.classifier import Classifier
 from bluebird.pixels.datamodule import BirdData
+from bluebird.twins import ByHandClassifier, GradientAudit
 
 _USAGE = "bluebird train [--config FILE] [--resume RUN] [--name NAME] [--KEY.KEY VALUE ...]"
 _ABOUT = """Learn to tell birds apart from labelled pictures.
@@ -46,6 +46,17 @@ _TRAINER = {
 
 
 _CLASSES = {"network": "bluebird.nets.MLP", "optimizer": "torch.optim.AdamW"}
+
+
+def make_classifier(by_hand: bool = False, **kwargs: Any) -> Classifier:
+    """A classifier that learns by autograd, or by hand.
+
+    Args:
+        by_hand: train without autograd, by the layers of bluebird/scratch.
+    """
+    if by_hand:
+        return ByHandClassifier(**kwargs)
+    return Classifier(**kwargs)
 
 
 class KeepLines(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
@@ -81,7 +92,7 @@ class TrainCLI(LightningCLI):
     def __init__(self, arguments: list[str]) -> None:
         arguments = _complete(arguments)
         super().__init__(
-            Classifier,
+            make_classifier,
             BirdData,
             save_config_callback=None,
             trainer_defaults=_TRAINER,

@@ -11,7 +11,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 from bluebird.cli.options import OptionParser, at_least, positive
 from bluebird.errors import OutputError, TrainingError
 from bluebird.scratch.descent import SGD, Descent, descend
-from bluebird.scratch.seven import Activation, backward, collapse, error
+from bluebird.scratch.seven import Activation, backward, collapse, error, learn
 
 _ABOUT = """Fit a curve with a network of seven parameters, whose gradients are written out by hand.
 
@@ -82,7 +82,8 @@ def gradient_table(theta: Tensor, x: Tensor, y: Tensor, activation: Activation) 
 
 def _descend(theta: Tensor, x: Tensor, y: Tensor, activation: Activation, options) -> Descent:  # type: ignore[no-untyped-def]
     def step(_: None) -> tuple[float, list[Tensor]]:
-        return float(error(theta, x, y, activation)), [backward(theta, x, y, activation)]
+        loss, gradients = learn(theta, x, y, activation)
+        return float(loss), [gradients]
 
     optimizer = SGD(options.lr, momentum=0.9)
     limits = {"max_epochs": options.epochs, "threshold": options.threshold}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -19,7 +20,7 @@ from bluebird.callbacks import EpochSeed, ModelCard
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.parser import TrainCLI
 from bluebird.cli.resume import Kept, check_optimizer, interruptible, read_kept, split_resume
-from bluebird.errors import OutputError, TrainingError
+from bluebird.errors import OutputError, TrainingError, UsageError
 from bluebird.nets.summary import layer_table
 from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, TrainingBar, WeightHistograms
 
@@ -112,12 +113,17 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None) -> L.Trainer:
         GradientNorm(),
         TrainingBar(),
     ]
-    return cli.instantiate_trainer(logger=logger, extra=callbacks)
+    try:
+        return cli.instantiate_trainer(logger=logger, extra=callbacks)
+    except MisconfigurationException as error:
+        raise UsageError(f"trainer: {error}") from error
 
 
 def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=kept.path if kept else None, weights_only=True)
+    except MisconfigurationException as error:
+        raise UsageError(f"trainer: {error}") from error
     except OSError as error:
         raise OutputError(
             f"{trainer.log_dir!r}: the run cannot be written any more ({error.strerror or error}); make room, then "

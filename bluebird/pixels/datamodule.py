@@ -148,7 +148,8 @@ class BirdData(L.LightningDataModule):
         """Bytes travel to the device; there they become floats, varied if they are to be learnt from."""
         images, targets = batch
         learning = self.trainer is not None and self.trainer.training
-        return (self._train_transform if learning else self._eval_transform)(images), targets
+        images = (self._train_transform if learning else self._eval_transform)(images)
+        return (images if self.trainer is None else images.to(self.trainer.lightning_module.dtype)), targets
 
 
 def _as_it_is(batch: Any) -> Any:

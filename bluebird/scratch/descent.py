@@ -16,6 +16,8 @@ from typing import Literal, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from bluebird.scratch import checks
+
 Batch = TypeVar("Batch")
 
 
@@ -25,61 +27,73 @@ class Optimizer(Protocol):
     def step(self, theta: Sequence[Tensor], grads: Sequence[Tensor]) -> None: ...
 
 
-class SGD:
-    """Down the slope, with a memory of the way so far.
+def momentum_step(theta: Tensor, grad: Tensor, velocity: Tensor, *, lr: float, momentum: float) -> None:
+    """Move `theta` and its `velocity`, which starts at zero, in place.
 
-    Source: Polyak 1964, in the form of torch.optim.SGD: the velocity starts as the first gradient.
+    Source: Polyak 1964, in the form of torch.optim.SGD.
     """
+    # v_new = mu v_old + dE/dtheta
+    velocity.mul_(momentum).add_(grad)
+    # theta_new = theta_old - alpha v_new
+    theta.sub_(velocity, alpha=lr)
+
+
+def adam_step(
+    theta: Tensor, grad: Tensor, mean: Tensor, square: Tensor,
+    *, number: int, lr: float, betas: tuple[float, float], eps: float,
+) -> None:  # fmt: skip
+    """Move `theta`, and the running `mean` and `square` of its gradient, which start at zero, in place.
+
+    `number` counts the steps from 1.
+
+    Source: Kingma & Ba 2014 (arXiv 1412.6980), algorithm 1.
+    """
+    b1, b2 = betas
+    # m_new = b1 m_old + (1 - b1) g
+    mean.mul_(b1).add_(grad, alpha=1 - b1)
+    # s_new = b2 s_old + (1 - b2) g^2
+    square.mul_(b2).addcmul_(grad, grad, value=1 - b2)
+    # both started at zero, and are still too near to it by 1 - b^t
+    unbiased_mean = mean / (1 - b1**number)
+    unbiased_square = square / (1 - b2**number)
+    # theta_new = theta_old - alpha m / (sqrt(s) + eps)
+    theta.sub_(unbiased_mean / (unbiased_square.sqrt() + eps), alpha=lr)
+
+
+class SGD:
+    """Down the slope, with a memory of the way so far."""
 
     def __init__(self, lr: float, momentum: float = 0.0) -> None:
-        _check_positive("lr", lr)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum is {momentum}; expected a number from 0 up to, not including, 1")
+        checks.above_zero("lr", lr)
+        checks.share("momentum", momentum)
         self.lr = lr
         self.momentum = momentum
         self._velocities: list[Tensor] = []
 
-    @torch.no_grad()
     def step(self, theta: Sequence[Tensor], grads: Sequence[Tensor]) -> None:
-        if not self._velocities:
-            self._velocities = [torch.zeros_like(grad) for grad in grads]
+        self._velocities = self._velocities or [torch.zeros_like(parameter) for parameter in theta]
         for parameter, grad, velocity in zip(theta, grads, self._velocities, strict=True):
-            # v_new = mu v_old + dE/dtheta
-            velocity.mul_(self.momentum).add_(grad)
-            # theta_new = theta_old - alpha v_new
-            parameter.sub_(self.lr * velocity)
+            momentum_step(parameter, grad, velocity, lr=self.lr, momentum=self.momentum)
 
 
 class Adam:
-    """Steps of like size for every parameter: the mean gradient over the root of its mean square.
-
-    Source: Kingma & Ba 2014 (arXiv 1412.6980), algorithm 1.
-    """
+    """Steps of like size for every parameter: the mean gradient over the root of its mean square."""
 
     def __init__(self, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> None:
-        _check_positive("lr", lr)
+        checks.above_zero("lr", lr)
+        for name, beta in zip(("beta1", "beta2"), betas, strict=True):
+            checks.share(name, beta)
         self.lr = lr
         self.betas = betas
         self.eps = eps
         self._moments: list[tuple[Tensor, Tensor]] = []
-        self._steps = 0
+        self._number = 0
 
-    @torch.no_grad()
     def step(self, theta: Sequence[Tensor], grads: Sequence[Tensor]) -> None:
-        if not self._moments:
-            self._moments = [(torch.zeros_like(grad), torch.zeros_like(grad)) for grad in grads]
-        self._steps += 1
-        b1, b2 = self.betas
+        self._moments = self._moments or [(torch.zeros_like(p), torch.zeros_like(p)) for p in theta]
+        self._number += 1
         for parameter, grad, (mean, square) in zip(theta, grads, self._moments, strict=True):
-            # m_new = b1 m_old + (1 - b1) g
-            mean.mul_(b1).add_((1 - b1) * grad)
-            # s_new = b2 s_old + (1 - b2) g^2
-            square.mul_(b2).add_((1 - b2) * grad * grad)
-            # both started at zero, and are still too near to it by 1 - b^t
-            unbiased_mean = mean / (1 - b1**self._steps)
-            unbiased_square = square / (1 - b2**self._steps)
-            # theta_new = theta_old - alpha m / (sqrt(s) + eps)
-            parameter.sub_(self.lr * unbiased_mean / (unbiased_square.sqrt() + self.eps))
+            adam_step(parameter, grad, mean, square, number=self._number, lr=self.lr, betas=self.betas, eps=self.eps)
 
 
 @dataclass
@@ -115,7 +129,7 @@ def descend(
         ValueError: a threshold at or below zero, or an error that is no number any more.
     """
     if threshold is not None:
-        _check_positive("threshold", threshold)
+        checks.above_zero("threshold", threshold)
     descent = Descent()
     for epoch in range(max_epochs):
         before = [parameter.clone() for parameter in theta]
@@ -132,8 +146,3 @@ def descend(
             descent.reason = "converged"
             break
     return descent
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{name} is {value}; expected a finite number above 0")

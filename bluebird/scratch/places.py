@@ -2,7 +2,7 @@
 
 Each forward stands beside its backward, as in `layers`. Shapes: N pictures, C channels in, O channels
 out, H x W places, a kernel of A x B places. A loop runs over the places of the kernel only: for each,
-all places of all pictures at once.
+all places of all pictures at once. What does not fit is refused as in `layers`.
 """
 
 from __future__ import annotations
@@ -12,39 +12,46 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from bluebird.scratch import checks
+
 
 def conv(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, padding: int = 0) -> Tensor:
     """A linear layer that slides: x (N, C, H, W), weight (O, C, A, B), bias (O,) to (N, O, H', W').
 
     H' = (H + 2 padding - A) // stride + 1, and W' likewise; beyond the edge all is zero.
     """
+    bias = weight.new_zeros(len(weight)) if bias is None else bias
     _check_conv(x, weight, stride, padding)
-    padded = _pad(x, padding)
+    checks.shapes(weight=(weight, "O C A B"), bias=(bias, "O"))
     # y_noij = b_o + sum_cab w_ocab x_nc(i s + a)(j s + b)
-    out = torch.zeros(()) if bias is None else bias[None, :, None, None]
-    for a, b, seen in _windows(padded, weight.shape[2:], stride):
-        out = out + torch.einsum("nchw,oc->nohw", seen, weight[:, :, a, b])
-    return out
+    y = bias[:, None, None]
+    for a, b, seen in _windows(_pad(x, padding), weight.shape[2:], stride):
+        y = y + torch.einsum("nchw,oc->nohw", seen, weight[:, :, a, b])
+    checks.finite_result(y, x=x, weight=weight, bias=bias)
+    return y
 
 
-def conv_backward(
-    grad_out: Tensor, x: Tensor, weight: Tensor, *, stride: int = 1, padding: int = 0
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of x (N, C, H, W), weight (O, C, A, B) and bias (O,) from grad_out (N, O, H', W').
-
-    A weight serves every place, so its gradient is a sum over all of them; a pixel is seen through
-    every weight of the kernel, so its gradient is a sum over those.
-    """
-    padded = _pad(x, padding)
-    grad_padded, grad_weight = torch.zeros_like(padded), torch.zeros_like(weight)
-    passed = _windows(grad_padded, weight.shape[2:], stride)
-    for (a, b, seen), (_, _, back) in zip(_windows(padded, weight.shape[2:], stride), passed, strict=True):
-        # dE/dw_ocab = sum_nij dE/dy_noij x_nc(i s + a)(j s + b)
-        grad_weight[:, :, a, b] = torch.einsum("nohw,nchw->oc", grad_out, seen)
+def conv_grad_x(grad_out: Tensor, weight: Tensor, x: Tensor, *, stride: int = 1, padding: int = 0) -> Tensor:
+    """Gradient of x (N, C, H, W) from grad_out (N, O, H', W'): a pixel is seen through every weight of the kernel."""
+    _check_conv_blame(grad_out, x, weight, stride, padding)
+    grad_padded = torch.zeros_like(_pad(x, padding))
+    for a, b, back in _windows(grad_padded, weight.shape[2:], stride):
         # dE/dx_nc(i s + a)(j s + b) += sum_o dE/dy_noij w_ocab
         back += torch.einsum("nohw,oc->nchw", grad_out, weight[:, :, a, b])
+    return _unpad(grad_padded, padding)
+
+
+def conv_grad_parameters(
+    grad_out: Tensor, x: Tensor, weight: Tensor, *, stride: int = 1, padding: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Gradients of weight (O, C, A, B) and bias (O,): they serve every place, so they are sums over all of them."""
+    _check_conv_blame(grad_out, x, weight, stride, padding)
+    grad_weight = torch.empty_like(weight)
+    for a, b, seen in _windows(_pad(x, padding), weight.shape[2:], stride):
+        # dE/dw_ocab = sum_nij dE/dy_noij x_nc(i s + a)(j s + b)
+        grad_weight[:, :, a, b] = torch.einsum("nohw,nchw->oc", grad_out, seen)
     # dE/db_o = sum_nij dE/dy_noij
-    return _unpad(grad_padded, padding), grad_weight, grad_out.sum((0, 2, 3))
+    return grad_weight, grad_out.sum((0, 2, 3))
 
 
 def max_pool(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -58,6 +65,7 @@ def max_pool(x: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 def max_pool_backward(grad_out: Tensor, which: Tensor, x: Tensor, size: int) -> Tensor:
     """All blame to the strongest; the others had no influence."""
+    _check_pool_blame(grad_out, x, size)
     grad = torch.zeros_like(x)
     for number, (_, _, back) in enumerate(_windows(grad, (size, size), size)):
         # dE/dx_(i s + a)(j s + b) = dE/dy_ij [it was the strongest]
@@ -74,6 +82,7 @@ def mean_pool(x: Tensor, size: int) -> Tensor:
 
 def mean_pool_backward(grad_out: Tensor, x: Tensor, size: int) -> Tensor:
     """The blame in equal parts."""
+    _check_pool_blame(grad_out, x, size)
     grad = torch.zeros_like(x)
     for _, _, back in _windows(grad, (size, size), size):
         # dE/dx_(i s + a)(j s + b) = 1/s^2 dE/dy_ij
@@ -81,43 +90,67 @@ def mean_pool_backward(grad_out: Tensor, x: Tensor, size: int) -> Tensor:
     return grad
 
 
-def batch_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor, Tensor]:
-    """Each channel to mean 0 and variance 1 over the batch, then scaled and shifted; x (N, C, H, W).
+def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance (C,) of each channel over all pictures and places of x (N, C, H, W)."""
+    checks.shapes(x=(x, "N C H W"))
+    checks.finite(x=x)
+    mean = x.mean((0, 2, 3))
+    return mean, (x - mean[:, None, None]).square().mean((0, 2, 3))
+
+
+def batch_norm(
+    x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, eps: float = 1e-5
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Each channel brought to mean 0 and variance 1, then scaled and shifted; x (N, C, H, W), the others (C,).
+
+    In training `mean` and `variance` are the batch's own, `batch_statistics(x)`; afterwards they are those
+    kept from training, so that a picture's result does not depend on its neighbours.
 
     Returns:
         the output (N, C, H, W), the normalised x (N, C, H, W) and 1 / sqrt(variance + eps) (C,), which
         the backward takes.
 
-    Source: Ioffe & Szegedy 2015 (arXiv 1502.03167), algorithm 1.
+    Source: Ioffe & Szegedy 2015 (arXiv 1502.03167), algorithms 1 and 2.
     """
-    mean = x.mean((0, 2, 3), keepdim=True)
-    variance = (x - mean).square().mean((0, 2, 3), keepdim=True)
+    checks.shapes(x=(x, "N C H W"), scale=(scale, "C"), shift=(shift, "C"), mean=(mean, "C"), variance=(variance, "C"))
     steepness = (variance + eps).rsqrt()
     # xhat = (x - mean) / sqrt(variance + eps)
-    normalised = (x - mean) * steepness
+    normalised = (x - mean[:, None, None]) * steepness[:, None, None]
     # y = gamma xhat + beta
-    return scale[None, :, None, None] * normalised + shift[None, :, None, None], normalised, steepness.flatten()
+    y = scale[:, None, None] * normalised + shift[:, None, None]
+    checks.finite_result(y, x=x, scale=scale, shift=shift, mean=mean, variance=variance)
+    return y, normalised, steepness
 
 
-def batch_norm_backward(
-    grad_out: Tensor, normalised: Tensor, steepness: Tensor, scale: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of x (N, C, H, W), scale (C,) and shift (C,).
+def batch_norm_grad_x(
+    grad_out: Tensor, normalised: Tensor, steepness: Tensor, scale: Tensor, *, own_statistics: bool
+) -> Tensor:
+    """Gradient of x (N, C, H, W); `own_statistics` tells whether mean and variance were the batch's own.
 
-    A value moves the output in three ways: itself, through the mean and through the variance. The
+    With statistics kept from training a value moves its own output only. With the batch's own it moves
+    all outputs of its channel in three ways: itself, through the mean and through the variance. The
     derivatives of the last two are -1/M and -xhat/M of a standard deviation for each of the M = N H W
     values of the channel, which takes the mean and the share along xhat out of the gradient.
     """
-    axes = (0, 2, 3)
+    _check_norm_blame(grad_out, normalised, scale)
+    # g = dE/dxhat = gamma dE/dy
+    grad = grad_out * scale[:, None, None]
+    if own_statistics:
+        # g - mean(g) - xhat mean(g xhat)
+        along = normalised * (grad * normalised).mean((0, 2, 3), keepdim=True)
+        grad = grad - grad.mean((0, 2, 3), keepdim=True) - along
+    # dE/dx = g / sqrt(variance + eps)
+    return grad * steepness[:, None, None]
+
+
+def batch_norm_grad_parameters(grad_out: Tensor, normalised: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of scale and shift (C,), which serve all pictures and places of a channel."""
+    _check_norm_blame(grad_out, normalised, scale)
     # dE/dgamma = sum dE/dy xhat
-    grad_scale = (grad_out * normalised).sum(axes)
+    grad_scale = (grad_out * normalised).sum((0, 2, 3))
     # dE/dbeta = sum dE/dy
-    grad_shift = grad_out.sum(axes)
-    grad = grad_out * scale[None, :, None, None]
-    # dE/dx = (g - mean(g) - xhat mean(g xhat)) / sqrt(variance + eps), with g = dE/dxhat = gamma dE/dy
-    along = normalised * (grad * normalised).mean(axes, keepdim=True)
-    grad_x = (grad - grad.mean(axes, keepdim=True) - along) * steepness[None, :, None, None]
-    return grad_x, grad_scale, grad_shift
+    grad_shift = grad_out.sum((0, 2, 3))
+    return grad_scale, grad_shift
 
 
 def _windows(x: Tensor, kernel: tuple[int, ...] | torch.Size, stride: int) -> Iterator[tuple[int, int, Tensor]]:
@@ -141,16 +174,38 @@ def _unpad(x: Tensor, padding: int) -> Tensor:
 
 
 def _check_conv(x: Tensor, weight: Tensor, stride: int, padding: int) -> None:
-    if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1]:
-        raise ValueError(
-            f"x has the shape {tuple(x.shape)} and weight {tuple(weight.shape)}; expected (N, C, H, W) and (O, C, A, B)"
-        )
+    checks.shapes(x=(x, "N C H W"), weight=(weight, "O C A B"))
     if stride < 1 or padding < 0:
         raise ValueError(f"stride is {stride} and padding {padding}; expected at least 1 and at least 0")
     if min(x.shape[2] + 2 * padding - weight.shape[2], x.shape[3] + 2 * padding - weight.shape[3]) < 0:
         raise ValueError(f"a kernel of {tuple(weight.shape[2:])} does not fit into {tuple(x.shape[2:])} places")
 
 
+def _check_conv_blame(grad_out: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> None:
+    _check_conv(x, weight, stride, padding)
+    checks.shapes(grad_out=(grad_out, "N O h w"), x=(x, "N C H W"), weight=(weight, "O C A B"))
+    sides = tuple((x.shape[n] + 2 * padding - weight.shape[n]) // stride + 1 for n in (2, 3))
+    if tuple(grad_out.shape[2:]) != sides:
+        raise ValueError(f"grad_out has {tuple(grad_out.shape[2:])} places; the convolution gives {sides}")
+    checks.finite(grad_out=grad_out)
+
+
 def _check_pool(x: Tensor, size: int) -> None:
-    if x.ndim != 4 or not 1 <= size <= min(x.shape[2:]):
-        raise ValueError(f"x has the shape {tuple(x.shape)} and the pool {size} places; expected it to fit")
+    checks.shapes(x=(x, "N C H W"))
+    if not 1 <= size <= min(x.shape[2:]):
+        raise ValueError(f"a pool of {size} x {size} places does not fit into {tuple(x.shape[2:])}")
+    checks.finite(x=x)
+
+
+def _check_pool_blame(grad_out: Tensor, x: Tensor, size: int) -> None:
+    n, c, h, w = x.shape
+    if grad_out.shape != (n, c, h // size, w // size):
+        raise ValueError(f"grad_out has the shape {tuple(grad_out.shape)}; expected {(n, c, h // size, w // size)}")
+    checks.floating("grad_out", grad_out)
+    checks.finite(grad_out=grad_out)
+
+
+def _check_norm_blame(grad_out: Tensor, normalised: Tensor, scale: Tensor) -> None:
+    checks.same_shape("grad_out", grad_out, "the normalised x", normalised)
+    checks.shapes(grad_out=(grad_out, "N C H W"), scale=(scale, "C"))
+    checks.finite(grad_out=grad_out)

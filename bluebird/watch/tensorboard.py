@@ -40,9 +40,10 @@ class ModelGraph(L.Callback):
             return
         network: Any = pl_module.network
         side = network.image_size
+        weight = next(network.parameters())
         random_state = torch.get_rng_state()
         network.eval()
-        writer.add_graph(network, torch.zeros(1, 3, side, side, device=pl_module.device))
+        writer.add_graph(network, weight.new_zeros(1, 3, side, side))
         network.train()
         torch.set_rng_state(random_state)
 

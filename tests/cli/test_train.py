@@ -264,6 +264,15 @@ def test_a_setting_that_cannot_be(option: str, value: str, reason: str, make_fol
     assert reason in _fails(["--data.root", str(make_folder()), option, value], capsys)
 
 
+@pytest.mark.parametrize("options", [["--trainer.devices", "0"], ["--trainer.accelerator", "tpu"]])
+def test_a_trainer_that_cannot_be(
+    options: list[str], make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *small_run(make_folder(), tmp_path / "runs"), *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("bluebird: trainer: ")
+
+
 def test_a_config_that_is_no_yaml(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "c.yaml"
     config.write_text("data: [unclosed\n")

@@ -21,3 +21,25 @@ def by_autograd(function: Callable[..., Tensor], grad_out: Tensor, *inputs: Tens
 
 def assert_close(actual: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-12)
+
+
+def by_hand(
+    forward: Callable[..., tuple[Tensor, Callable[[Tensor], tuple[Tensor, ...]]]],
+) -> Callable[..., Tensor]:
+    """A function of autograd whose derivative is the one by hand, for `torch.autograd.gradcheck`.
+
+    `forward` gives the output and a function from its gradient to those of all inputs.
+    """
+
+    class ByHand(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, *inputs):  # type: ignore[no-untyped-def, override]
+            output, ctx.back = forward(*(value.detach() for value in inputs))
+            return output.clone()
+
+        @staticmethod
+        def backward(ctx, grad_out):  # type: ignore[no-untyped-def, override]
+            return ctx.back(grad_out)
+
+    function: Callable[..., Tensor] = ByHand.apply
+    return function

@@ -1,7 +1,8 @@
-"""The networks that find Bluebird, opened: their by-hand twins, and a check of a running training by them."""
+"""A running training checked by hand: autograd's gradients beside those of the twin."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -9,59 +10,10 @@ import lightning as L
 from torch import Tensor, nn
 
 from bluebird.errors import UsageError
-from bluebird.nets import CNN, MLP, Network
 from bluebird.nets.classifier import Classifier
-from bluebird.nets.cnn import Stage
 from bluebird.scratch import chain
 from bluebird.scratch.layers import spread
-
-
-def twin(network: Network) -> chain.Chain:
-    """The same network as a chain of links by hand, with a copy of its weights, in training mode.
-
-    Links bear the names of the modules, so a gradient by hand has the name of the parameter it belongs to.
-
-    Raises:
-        UsageError: a network that has no twin.
-    """
-    if isinstance(network, MLP):
-        return chain.Chain({"layers": _link(network.layers)})
-    if isinstance(network, CNN):
-        parts = ("stem", "stages", "mean", "dropout", "head")
-        modules = {name: getattr(network, name, None) for name in parts}
-        return chain.Chain({name: chain.MeanOverPlaces() if m is None else _link(m) for name, m in modules.items()})
-    raise UsageError(f"{type(network).__name__} has no twin by hand; expected MLP or CNN")
-
-
-def _link(module: nn.Module) -> chain.Link:
-    match module:
-        case nn.Linear():
-            return chain.Linear(**_copies(module))
-        case nn.Conv2d():
-            return chain.Conv(padding=int(module.padding[0]), **_copies(module))
-        case nn.BatchNorm2d():
-            return chain.BatchNorm(eps=module.eps, **_copies(module))
-        case nn.MaxPool2d(kernel_size=int(size)):
-            return chain.MaxPool(size)
-        case nn.Dropout():
-            return chain.Dropout(module.p)
-        case nn.Flatten():
-            return chain.Flatten()
-        case Stage():
-            blocks = {
-                str(n): chain.Residual({name: _link(part) for name, part in block.named_children()})
-                for n, block in enumerate(module.blocks)
-            }
-            return chain.Chain({
-                "widen": _link(module.widen), "pool": _link(module.pool), "blocks": chain.Chain(blocks)
-            })  # fmt: skip
-        case nn.Sequential():
-            return chain.Chain({name: _link(part) for name, part in module.named_children()})
-    return chain.Gate(type(module).__name__.lower())
-
-
-def _copies(module: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in module.named_parameters(recurse=False)}
+from bluebird.twins.twin import twin
 
 
 @contextmanager
@@ -87,7 +39,7 @@ class GradientAudit(L.Callback):
     gradient, as `audit/NAME`. In float32 about 1e-5 is rounding; more is a fault. Off without a number.
 
     Raises:
-        UsageError: a number of steps below 1.
+        UsageError: a number of steps below 1; a training by hand, or one that adds up several batches.
     """
 
     def __init__(self, every_n_steps: int | None = None) -> None:
@@ -96,6 +48,16 @@ class GradientAudit(L.Callback):
         self.every_n_steps = every_n_steps
         self._watching: ExitStack | None = None
 
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.every_n_steps is None:
+            return
+        if not pl_module.automatic_optimization:
+            raise UsageError("audit.every_n_steps is set and model.by_hand is on: there is no autograd to audit")
+        if trainer.accumulate_grad_batches != 1:
+            raise UsageError(
+                f"trainer.accumulate_grad_batches is {trainer.accumulate_grad_batches}; an audit takes one batch a step"
+            )
+
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: tuple[Tensor, Tensor], batch_idx: int
     ) -> None:
@@ -103,7 +65,7 @@ class GradientAudit(L.Callback):
             return
         assert isinstance(pl_module, Classifier)
         self._batch = batch
-        self._twin = twin(pl_module.network)
+        self._twin = twin(copy.deepcopy(pl_module.network).cpu().double())
         self._watching = ExitStack()
         self._masks = self._watching.enter_context(kept_masks(pl_module.network))
 
@@ -126,8 +88,6 @@ def gradients_by_hand(
 ) -> dict[str, Tensor]:
     """The gradient of the model's loss for every parameter of its twin, float64 on the CPU, by name."""
     images, targets = (part.detach().cpu() for part in batch)
-    for _, link in network.named_links():
-        link.parameters = {name: value.double().cpu() for name, value in link.parameters.items()}
     chain.set_masks(network, [mask.cpu() for mask in masks])
     wanted = spread(targets, len(model.classes), model.label_smoothing, model.class_weights)
-    return chain.learn(network, images.double(), wanted)[1]
+    return chain.learn(network, images.double(), wanted)[2]
