@@ -115,7 +115,7 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None) -> L.Trainer:
     ]
     try:
         return cli.instantiate_trainer(logger=logger, extra=callbacks)
-    except MisconfigurationException as error:
+    except (MisconfigurationException, ImportError) as error:
         raise UsageError(f"trainer: {error}") from error
 
 
