@@ -82,7 +82,7 @@ def gradient_table(theta: Tensor, x: Tensor, y: Tensor, activation: Activation) 
 
 def _descend(theta: Tensor, x: Tensor, y: Tensor, activation: Activation, options) -> Descent:  # type: ignore[no-untyped-def]
     def step(_: None) -> tuple[float, list[Tensor]]:
-        loss, gradients = learn(theta, x, y, activation)
+        loss, gradients = learn.unchecked(theta, x, y, activation)
         return float(loss), [gradients]
 
     optimizer = SGD(options.lr, momentum=0.9)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor
 
-from bluebird.scratch import layers
+from bluebird.scratch import checks, layers
 from bluebird.scratch.links import Dropout, Link
 
 
@@ -63,12 +63,16 @@ def learn(network: Chain, images: Tensor, wanted: Tensor) -> tuple[Tensor, Tenso
         wanted: shares (N, K) of the targets, as `layers.spread` gives them.
 
     Raises:
-        ValueError: an image that is not finite, or shapes that do not fit.
+        ValueError: images or logits that are not finite, or shapes that do not fit.
+        TypeError: images of whole numbers.
     """
+    checks.shapes(images=(images, "N C S S"), wanted=(wanted, "N K"))
+    checks.finite(images=images)
     logits = network.forward(images)
-    network.backward_parameters(layers.cross_entropy_backward(layers.softmax(logits), wanted))
+    loss = layers.cross_entropy(logits, wanted)
+    network.backward_parameters(layers.cross_entropy_backward.unchecked(layers.softmax.unchecked(logits), wanted))
     grads = {f"{name}.{key}": grad for name, link in network.named_links() for key, grad in link.grads.items()}
-    return logits, layers.cross_entropy(logits, wanted), grads
+    return logits, loss, grads
 
 
 def set_masks(network: Chain, masks: Sequence[Tensor | None]) -> None:

@@ -27,6 +27,12 @@ class Optimizer(Protocol):
     def step(self, theta: Sequence[Tensor], grads: Sequence[Tensor]) -> None: ...
 
 
+def sgd_step(theta: Tensor, grad: Tensor, *, lr: float) -> None:
+    """Move `theta` in place, down the slope."""
+    # theta_new = theta_old - alpha dE/dtheta
+    theta.sub_(grad, alpha=lr)
+
+
 def momentum_step(theta: Tensor, grad: Tensor, velocity: Tensor, *, lr: float, momentum: float) -> None:
     """Move `theta` and its `velocity`, which starts at zero, in place.
 
@@ -71,6 +77,10 @@ class SGD:
         self._velocities: list[Tensor] = []
 
     def step(self, theta: Sequence[Tensor], grads: Sequence[Tensor]) -> None:
+        if not self.momentum:
+            for parameter, grad in zip(theta, grads, strict=True):
+                sgd_step(parameter, grad, lr=self.lr)
+            return
         self._velocities = self._velocities or [torch.zeros_like(parameter) for parameter in theta]
         for parameter, grad, velocity in zip(theta, grads, self._velocities, strict=True):
             momentum_step(parameter, grad, velocity, lr=self.lr, momentum=self.momentum)

@@ -13,37 +13,34 @@ import torch
 from torch import Generator, Tensor
 
 from bluebird.scratch import checks
+from bluebird.scratch.checks import checked
 
 
+@checked(x="N D", weight="U D", bias="U")
 def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Every unit adds up what comes in: x (N, D), weight (U, D), bias (U,) to (N, U).
 
     While it multiplies, the pictures stand in columns, (D, N) and (U, N): for few pictures and many units
     that is the order in which a CPU multiplies quicker, by a third at N = 16 (`benchmarks/by_hand.py`).
     """
-    checks.shapes(x=(x, "N D"), weight=(weight, "U D"), bias=(bias, "U"))
     # y_nu = sum_d w_ud x_nd + b_u
-    y = (weight @ x.T + bias[:, None]).T
-    checks.finite_result(y, x=x, weight=weight, bias=bias)
-    return y
+    return (weight @ x.T + bias[:, None]).T
 
 
+@checked(grad_out="N U", weight="U D")
 def linear_grad_x(grad_out: Tensor, weight: Tensor) -> Tensor:
     """Gradient of x (N, D) from grad_out (N, U): y_nu depends on x_nd through w_ud, for every unit u."""
-    checks.shapes(grad_out=(grad_out, "N U"), weight=(weight, "U D"))
-    checks.finite(grad_out=grad_out)
     # dE/dx_nd = sum_u dE/dy_nu w_ud
     return (weight.T @ grad_out.T).T
 
 
+@checked(grad_out="N U", x="N D")
 def linear_grad_parameters(grad_out: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of weight (U, D) and bias (U,) from grad_out (N, U).
 
     y_nu depends on w_ud through x_nd and on b_u through 1; a weight and a bias serve all N pictures, so
     their gradients are sums over n.
     """
-    checks.shapes(grad_out=(grad_out, "N U"), x=(x, "N D"))
-    checks.finite(grad_out=grad_out)
     # dE/dw_ud = sum_n dE/dy_nu x_nd
     grad_weight = grad_out.T @ x
     # dE/db_u = sum_n dE/dy_nu
@@ -59,27 +56,26 @@ def draw_mask(
     return torch.rand(shape, generator=generator, device=device) >= rate
 
 
+@checked(x="*", mask="bool *", also=checks.rate_fits)
 def dropout(x: Tensor, mask: Tensor, rate: float) -> Tensor:
     """Units at rest give 0, the others 1 / (1 - rate) times as much, so that the mean stays what it was."""
-    _check_mask("x", x, mask, rate)
     # y = x m / (1 - p)
     return x * (mask.to(x.dtype) / (1 - rate))
 
 
+@checked(grad_out="*", mask="bool *", also=checks.rate_fits)
 def dropout_backward(grad_out: Tensor, mask: Tensor, rate: float) -> Tensor:
     """The same mask again: a unit at rest had no influence, so it gets no blame."""
-    _check_mask("grad_out", grad_out, mask, rate)
     # dE/dx = dE/dy m / (1 - p)
     return grad_out * (mask.to(grad_out.dtype) / (1 - rate))
 
 
+@checked(logits="N K")
 def softmax(logits: Tensor) -> Tensor:
     """Probabilities (N, K) of logits (N, K): p_k = exp(z_k) / sum_j exp(z_j).
 
     Taking the largest logit from all of them changes nothing, for it cancels, and keeps exp finite.
     """
-    checks.shapes(logits=(logits, "N K"))
-    checks.finite(logits=logits)
     powers = torch.exp(logits - logits.amax(1, keepdim=True))
     return powers / powers.sum(1, keepdim=True)
 
@@ -108,20 +104,20 @@ def spread(
     weights = torch.ones(num_classes) if weights is None else weights
     weights = weights.to(targets.device, dtype)
     of_targets = weights[targets]
-    wanted = (smoothing / num_classes * weights).repeat(len(targets), 1)
+    wanted = (smoothing / num_classes * weights).expand(len(targets), -1).clone()
     wanted.scatter_add_(1, targets[:, None], (1 - smoothing) * of_targets[:, None])
     return wanted / of_targets.sum()
 
 
+@checked(logits="N K", wanted="N K")
 def cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
     """How surprised the network is by the truth: -sum_nk q_nk log p_nk, with q the wanted shares of `spread`."""
-    checks.shapes(logits=(logits, "N K"), wanted=(wanted, "N K"))
-    checks.finite(logits=logits, wanted=wanted)
     # log p_k = z_k - log sum_j exp(z_j)
     shifted = logits - logits.amax(1, keepdim=True)
     return -(wanted * (shifted - shifted.exp().sum(1, keepdim=True).log())).sum()
 
 
+@checked(probs="N K", wanted="N K", also=checks.rows_sum_to_one)
 def cross_entropy_backward(probs: Tensor, wanted: Tensor) -> Tensor:
     """Gradient of the logits (N, K), from the probabilities that softmax made of them.
 
@@ -131,35 +127,18 @@ def cross_entropy_backward(probs: Tensor, wanted: Tensor) -> Tensor:
     Raises:
         ValueError: rows of `probs` that do not sum to one.
     """
-    checks.shapes(probs=(probs, "N K"), wanted=(wanted, "N K"))
-    checks.finite(probs=probs, wanted=wanted)
-    sums = probs.sum(1)
-    worst = float(sums[(sums - 1).abs().argmax()])
-    if not abs(worst - 1) < 1e-3:
-        raise ValueError(f"a row of probs sums to {worst:g}; expected 1")
     # dE/dz_nk = p_nk sum_j q_nj - q_nk
     return probs * wanted.sum(1, keepdim=True) - wanted
 
 
+@checked(y="*", truth="*")
 def mse(y: Tensor, truth: Tensor) -> Tensor:
     """The mean of the squared errors over all elements."""
-    _check_pair(y, truth)
     return (y - truth).square().mean()
 
 
+@checked(y="*", truth="*")
 def mse_backward(y: Tensor, truth: Tensor) -> Tensor:
     """Gradient of y: the square brings down a 2, the mean divides by the number of elements."""
-    _check_pair(y, truth)
     # dE/dy = 2 (y - t) / M
     return 2 * (y - truth) / y.numel()
-
-
-def _check_mask(name: str, x: Tensor, mask: Tensor, rate: float) -> None:
-    checks.share("the dropout rate", rate)
-    checks.same_shape(name, x, "mask", mask)
-    checks.finite(**{name: x})
-
-
-def _check_pair(y: Tensor, truth: Tensor) -> None:
-    checks.same_shape("y", y, "truth", truth)
-    checks.finite(y=y, truth=truth)

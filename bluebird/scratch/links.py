@@ -49,14 +49,14 @@ class Link(ABC):
 class Linear(Link):
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
-        return layers.linear(x, self.parameters["weight"], self.parameters["bias"])
+        return layers.linear.unchecked(x, self.parameters["weight"], self.parameters["bias"])
 
     def backward(self, grad_out: Tensor) -> Tensor:
         self.backward_parameters(grad_out)
-        return layers.linear_grad_x(grad_out, self.parameters["weight"])
+        return layers.linear_grad_x.unchecked(grad_out, self.parameters["weight"])
 
     def backward_parameters(self, grad_out: Tensor) -> None:
-        weight, bias = layers.linear_grad_parameters(grad_out, self.x)
+        weight, bias = layers.linear_grad_parameters.unchecked(grad_out, self.x)
         self.grads = {"weight": weight, "bias": bias}
 
 
@@ -68,8 +68,8 @@ class Gate(Link):
         self.kind = kind
         if kind not in _REMEMBERS:
             raise ValueError(f"activation is {kind!r}; expected one of {', '.join(_REMEMBERS)}")
-        self.function: Callable[[Tensor], Tensor] = getattr(activations, kind)
-        self.derivative: Callable[[Tensor, Tensor], Tensor] = getattr(activations, f"{kind}_backward")
+        self.function: Callable[[Tensor], Tensor] = getattr(activations, kind).unchecked
+        self.derivative: Callable[[Tensor, Tensor], Tensor] = getattr(activations, f"{kind}_backward").unchecked
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.function(x)
@@ -94,10 +94,10 @@ class Dropout(Link):
             self.mask = None
             return x
         self.mask = layers.draw_mask(tuple(x.shape), self.rate, device=x.device) if self.given is None else self.given
-        return layers.dropout(x, self.mask, self.rate)
+        return layers.dropout.unchecked(x, self.mask, self.rate)
 
     def backward(self, grad_out: Tensor) -> Tensor:
-        return grad_out if self.mask is None else layers.dropout_backward(grad_out, self.mask, self.rate)
+        return grad_out if self.mask is None else layers.dropout_backward.unchecked(grad_out, self.mask, self.rate)
 
 
 class Flatten(Link):
@@ -118,14 +118,16 @@ class Conv(Link):
 
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
-        return places.conv(x, self.parameters["weight"], padding=self.padding)
+        return places.conv.unchecked(x, self.parameters["weight"], padding=self.padding)
 
     def backward(self, grad_out: Tensor) -> Tensor:
         self.backward_parameters(grad_out)
-        return places.conv_grad_x(grad_out, self.parameters["weight"], self.x, padding=self.padding)
+        return places.conv_grad_x.unchecked(grad_out, self.x, self.parameters["weight"], padding=self.padding)
 
     def backward_parameters(self, grad_out: Tensor) -> None:
-        weight, _ = places.conv_grad_parameters(grad_out, self.x, self.parameters["weight"], padding=self.padding)
+        weight, _ = places.conv_grad_parameters.unchecked(
+            grad_out, self.x, self.parameters["weight"], padding=self.padding
+        )
         self.grads = {"weight": weight}
 
 
@@ -147,12 +149,12 @@ class BatchNorm(Link):
     def forward(self, x: Tensor) -> Tensor:
         statistics = self._learn_statistics(x) if self.training else (self.mean, self.variance)
         scale, shift = self.parameters["weight"], self.parameters["bias"]
-        out, self.normalised, self.steepness = places.batch_norm(x, scale, shift, *statistics, self.eps)
+        out, self.normalised, self.steepness = places.batch_norm.unchecked(x, scale, shift, *statistics, self.eps)
         self.own_statistics = self.training
         return out
 
     def _learn_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, variance = places.batch_statistics(x)
+        mean, variance = places.batch_statistics.unchecked(x)
         count = x.numel() / x.shape[1]
         # kept_new = (1 - m) kept_old + m seen
         self.mean.lerp_(mean, self.momentum)
@@ -162,12 +164,12 @@ class BatchNorm(Link):
     def backward(self, grad_out: Tensor) -> Tensor:
         self.backward_parameters(grad_out)
         scale = self.parameters["weight"]
-        return places.batch_norm_grad_x(
+        return places.batch_norm_grad_x.unchecked(
             grad_out, self.normalised, self.steepness, scale, own_statistics=self.own_statistics
         )
 
     def backward_parameters(self, grad_out: Tensor) -> None:
-        scale, shift = places.batch_norm_grad_parameters(grad_out, self.normalised, self.parameters["weight"])
+        scale, shift = places.batch_norm_grad_parameters.unchecked(grad_out, self.normalised)
         self.grads = {"weight": scale, "bias": shift}
 
 
@@ -178,11 +180,11 @@ class MaxPool(Link):
 
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
-        out, self.which = places.max_pool(x, self.size)
+        out, self.which = places.max_pool.unchecked(x, self.size)
         return out
 
     def backward(self, grad_out: Tensor) -> Tensor:
-        return places.max_pool_backward(grad_out, self.which, self.x, self.size)
+        return places.max_pool_backward.unchecked(grad_out, self.x, self.size, self.which)
 
 
 class MeanOverPlaces(Link):

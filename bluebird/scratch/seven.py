@@ -13,20 +13,18 @@ seven gradients, each below its equation; `learn` does both at the price of one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from bluebird.scratch import checks
+from bluebird.scratch.checks import checked
 
 Activation = Literal["sigmoid", "linear"]
 Loss = Literal["half", "mse"]
 
 
-@dataclass(frozen=True)
-class Neurons:
+class Neurons(NamedTuple):
     """Every value on the way from x to f(x); each of the shape of x."""
 
     u11: Tensor
@@ -37,6 +35,12 @@ class Neurons:
     o21: Tensor
 
 
+def _one_axis_at_most(theta: Tensor, x: Tensor, *_: object) -> None:
+    if x.ndim > 1:
+        raise ValueError(f"x has the shape {tuple(x.shape)}; expected one point () or a batch (N,)")
+
+
+@checked(theta="7", x="*", also=_one_axis_at_most)
 def forward(theta: Tensor, x: Tensor, activation: Activation = "sigmoid") -> Neurons:
     """The values of all neurons for theta float (7,) and x float () or (N,).
 
@@ -44,7 +48,6 @@ def forward(theta: Tensor, x: Tensor, activation: Activation = "sigmoid") -> Neu
         ValueError: shapes that do not fit, or a number that is not finite.
         TypeError: tensors of whole numbers.
     """
-    _check(theta, x)
     t0, t1, t2, t3, t4, t5, t6 = theta.unbind()
     # u11 = theta0 + theta2 x
     u11 = t0 + t2 * x
@@ -58,41 +61,42 @@ def forward(theta: Tensor, x: Tensor, activation: Activation = "sigmoid") -> Neu
     return Neurons(u11, u12, o11, o12, u21, o21=u21)
 
 
+@checked(theta="7", x="*", y="*", also=_one_axis_at_most)
 def error(theta: Tensor, x: Tensor, y: Tensor, activation: Activation = "sigmoid", loss: Loss = "half") -> Tensor:
     """E = 1/2 (y - f(x))^2, or (y - f(x))^2 for the loss `mse`; for a batch the mean over its points."""
-    neurons = forward(theta, x, activation)
-    _check_truth(y, x)
-    return _error(neurons, y, loss)
+    return _error(forward.unchecked(theta, x, activation).o21 - y, loss)
 
 
+@checked(theta="7", x="*", y="*", also=_one_axis_at_most)
 def backward(theta: Tensor, x: Tensor, y: Tensor, activation: Activation = "sigmoid", loss: Loss = "half") -> Tensor:
     """The gradients dE/dtheta0 ... dE/dtheta6 as float (7,); for a batch the mean over its points."""
-    return learn(theta, x, y, activation, loss)[1]
+    return learn.unchecked(theta, x, y, activation, loss)[1]
 
 
+@checked(theta="7", x="*", y="*", also=_one_axis_at_most)
 def learn(
     theta: Tensor, x: Tensor, y: Tensor, activation: Activation = "sigmoid", loss: Loss = "half"
 ) -> tuple[Tensor, Tensor]:
     """The error () and its seven gradients (7,), from one forward and one backward pass."""
-    neurons = forward(theta, x, activation)
-    _check_truth(y, x)
-    return _error(neurons, y, loss), _backward(theta, x, y, neurons, activation, loss)
+    neurons = forward.unchecked(theta, x, activation)
+    miss = neurons.o21 - y
+    return _error(miss, loss), _backward(theta, x, miss, neurons, activation, loss)
 
 
-def _error(neurons: Neurons, y: Tensor, loss: Loss) -> Tensor:
-    squares = (y - neurons.o21).square().mean()
+def _error(miss: Tensor, loss: Loss) -> Tensor:
+    squares = miss.square().mean()
     return squares / 2 if loss == "half" else squares
 
 
-def _backward(theta: Tensor, x: Tensor, y: Tensor, n: Neurons, activation: Activation, loss: Loss) -> Tensor:
+def _backward(theta: Tensor, x: Tensor, miss: Tensor, n: Neurons, activation: Activation, loss: Loss) -> Tensor:
     """By the chain rule, from the output back to the input.
 
     With E = 1/2 (y - f)^2 the 2 of the square and the 1/2 cancel; without the 1/2 (loss `mse`) every
     gradient is twice as large.
     """
     _, _, _, _, _, t5, t6 = theta.unbind()
-    # Delta = dE/df = -(y - f(x)), or 2 of it
-    delta = n.o21 - y if loss == "half" else 2 * (n.o21 - y)
+    # Delta = dE/df = -(y - f(x)) = f(x) - y, or 2 of it
+    delta = miss if loss == "half" else 2 * miss
     # dE/du = Delta theta5 do/du, with do/du = o (1 - o) of a sigmoid; 1 of a linear activation
     delta11, delta12 = delta * t5, delta * t6
     if activation == "sigmoid":
@@ -123,18 +127,3 @@ def collapse(theta: Tensor) -> tuple[Tensor, Tensor]:
     """
     t0, t1, t2, t3, t4, t5, t6 = theta.unbind()
     return t4 + t5 * t0 + t6 * t1, t5 * t2 + t6 * t3
-
-
-def _check(theta: Tensor, x: Tensor) -> None:
-    if theta.shape != (7,):
-        raise ValueError(f"theta has the shape {tuple(theta.shape)}; expected (7,)")
-    if x.ndim > 1 or x.numel() == 0:
-        raise ValueError(f"x has the shape {tuple(x.shape)}; expected one point () or a batch (N,)")
-    checks.floating("theta", theta)
-    checks.floating("x", x)
-    checks.finite(theta=theta, x=x)
-
-
-def _check_truth(y: Tensor, x: Tensor) -> None:
-    checks.same_shape("y", y, "x", x)
-    checks.finite(y=y)

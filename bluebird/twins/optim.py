@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from bluebird.errors import UsageError
 from bluebird.scratch import checks
-from bluebird.scratch.descent import adam_step, momentum_step
+from bluebird.scratch.descent import adam_step, momentum_step, sgd_step
 
 
 class SGD(Optimizer):
@@ -41,6 +41,9 @@ class SGD(Optimizer):
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = None if closure is None else closure()
         for parameter, grad, group, state in _moving(self):
+            if not group["momentum"]:
+                sgd_step(parameter, grad, lr=group["lr"])
+                continue
             velocity = state.setdefault("velocity", torch.zeros_like(parameter))
             momentum_step(parameter, grad, velocity, lr=group["lr"], momentum=group["momentum"])
         return loss

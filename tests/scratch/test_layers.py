@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bluebird.scratch import layers
+from bluebird.scratch.checks import checked
 from tests.scratch.oracle import assert_close, by_autograd, by_hand, draw
 
 sizes = st.integers(1, 7)
@@ -148,7 +149,7 @@ def test_a_planted_fault_is_caught(
     layer: str, function: str, plant: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     HOLD[layer]()
-    monkeypatch.setattr(layers, function, plant(getattr(layers, function)))
+    monkeypatch.setattr(layers, function, checked()(plant(getattr(layers, function).unchecked)))
     with pytest.raises(AssertionError):
         HOLD[layer]()
     assert not _passes_gradcheck(layer)
@@ -170,7 +171,7 @@ NAN = torch.full((2, 3), torch.nan)
         (lambda: layers.linear_grad_x(draw(0, 2, 3), draw(0, 4, 3)), ValueError, r"grad_out \(2, 3\), weight \(4, 3\)"),
         (lambda: layers.linear_grad_parameters(NAN, NAN), ValueError, "grad_out holds nan"),
         (lambda: layers.dropout(draw(0, 2), draw(0, 2) > 0, 1.0), ValueError, "dropout rate is 1.0; expected"),
-        (lambda: layers.dropout(draw(0, 2), draw(0, 3) > 0, 0.5), ValueError, r"x has the shape \(2,\); expected"),
+        (lambda: layers.dropout(draw(0, 2), draw(0, 3) > 0, 0.5), ValueError, r"shapes are x \(2,\), mask \(3,\)"),
         (lambda: layers.draw_mask((2,), -0.1), ValueError, "dropout rate is -0.1"),
         (lambda: layers.spread(torch.tensor([0, 3]), 3), ValueError, "targets holds 3; expected class numbers from 0"),
         (lambda: layers.spread(torch.tensor([0, -1]), 3), ValueError, "targets holds -1; expected"),
@@ -180,7 +181,7 @@ NAN = torch.full((2, 3), torch.nan)
         (lambda: layers.softmax(torch.ones(2, 3, dtype=torch.int32)), TypeError, "logits holds torch.int32"),
         (lambda: layers.cross_entropy(draw(0, 2, 3), draw(0, 2, 4)), ValueError, r"wanted \(2, 4\)"),
         (lambda: layers.cross_entropy_backward(draw(0, 2, 3), draw(0, 2, 3)), ValueError, "row of probs sums to"),
-        (lambda: layers.mse(draw(0, 2), draw(0, 3)), ValueError, r"y has the shape \(2,\); expected that of truth"),
+        (lambda: layers.mse(draw(0, 2), draw(0, 3)), ValueError, r"shapes are y \(2,\), truth \(3,\)"),
         (lambda: layers.mse(NAN, NAN), ValueError, "y holds nan"),
     ],
 )  # fmt: skip

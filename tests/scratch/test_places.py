@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bluebird.scratch import places
+from bluebird.scratch.checks import checked
 from tests.scratch.oracle import assert_close, by_autograd, by_hand, draw
 
 seeds = st.integers(0, 10_000)
@@ -43,7 +44,7 @@ def _hold_convolution(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padd
 
 
 def _conv_back(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> tuple[Tensor, Tensor, Tensor]:
-    of_x = places.conv_grad_x(grad, weight, x, stride=stride, padding=padding)
+    of_x = places.conv_grad_x(grad, x, weight, stride=stride, padding=padding)
     return of_x, *places.conv_grad_parameters(grad, x, weight, stride=stride, padding=padding)
 
 
@@ -51,7 +52,7 @@ def _pool(kind: str, x: Tensor, size: int) -> tuple[Tensor, Callable[[Tensor], T
     if kind == "mean":
         return places.mean_pool(x, size), lambda grad: places.mean_pool_backward(grad, x, size)
     pooled, which = places.max_pool(x, size)
-    return pooled, lambda grad: places.max_pool_backward(grad, which, x, size)
+    return pooled, lambda grad: places.max_pool_backward(grad, x, size, which)
 
 
 @pytest.mark.parametrize("kind", ["max", "mean"])
@@ -79,7 +80,7 @@ def _batch_norm(x: Tensor, scale: Tensor, shift: Tensor, kept: tuple[Tensor, Ten
 
     def back(grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         of_x = places.batch_norm_grad_x(grad, normalised, steepness, scale, own_statistics=kept is None)
-        return of_x, *places.batch_norm_grad_parameters(grad, normalised, scale)
+        return of_x, *places.batch_norm_grad_parameters(grad, normalised)
 
     return out, back
 
@@ -136,14 +137,14 @@ HOLD: dict[str, Callable[[], None]] = {
     "kept batch norm": lambda: _hold_batch_norm(X, draw(3, 2), draw(4, 2), KEPT),
 }
 FAULTS = [  # layer, function, what it might be by mistake
-    ("convolution", "conv_grad_x", lambda f: lambda g, w, x, **o: f(g, w.flip(2, 3), x, **o)),
-    ("convolution", "conv_grad_x", lambda f: lambda g, w, x, **o: -f(g, w, x, **o)),
+    ("convolution", "conv_grad_x", lambda f: lambda g, x, w, **o: f(g, x, w.flip(2, 3), **o)),
+    ("convolution", "conv_grad_x", lambda f: lambda g, x, w, **o: -f(g, x, w, **o)),
     ("convolution", "conv_grad_parameters", lambda f: lambda g, x, w, **o: (f(g, x, w, **o)[0].mT, g.sum((0, 2, 3)))),
     ("convolution", "conv_grad_parameters", lambda f: lambda g, x, w, **o: (f(g, x, w, **o)[0], g.mean((0, 2, 3)))),
-    ("max pooling", "max_pool_backward", lambda f: lambda g, which, x, s: f(g, which * 0, x, s)),
+    ("max pooling", "max_pool_backward", lambda f: lambda g, x, s, which: f(g, x, s, which * 0)),
     ("mean pooling", "mean_pool_backward", lambda f: lambda g, x, s: f(g, x, s) * s),
     ("batch norm", "batch_norm_grad_x", lambda f: lambda g, n, s, c, **_: f(g, n, s, c, own_statistics=False)),
-    ("batch norm", "batch_norm_grad_parameters", lambda f: lambda g, n, c: f(g, n, c)[::-1]),
+    ("batch norm", "batch_norm_grad_parameters", lambda f: lambda g, n: f(g, n)[::-1]),
     ("kept batch norm", "batch_norm_grad_x", lambda f: lambda g, n, s, c, **_: g * s[:, None, None]),
 ]  # fmt: skip
 
@@ -153,7 +154,7 @@ def test_a_planted_fault_is_caught(
     layer: str, function: str, plant: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     HOLD[layer]()
-    monkeypatch.setattr(places, function, plant(getattr(places, function)))
+    monkeypatch.setattr(places, function, checked()(plant(getattr(places, function).unchecked)))
     with pytest.raises(AssertionError):
         HOLD[layer]()
     assert not _passes_gradcheck(layer)
@@ -167,21 +168,21 @@ ONES = torch.ones(1, 2, 4, 4, dtype=torch.int64)
     [
         (lambda: places.conv(draw(0, 1, 2, 5, 5), draw(0, 3, 4, 3, 3)), ValueError,
          r"x \(1, 2, 5, 5\), weight \(3, 4, 3, 3\); expected x \(N, C, H, W\), weight \(O, C, A, B\)"),
-        (lambda: places.conv(X, KERNEL, draw(0, 4)), ValueError, r"bias \(4,\); expected weight \(O, C, A, B\), bias"),
+        (lambda: places.conv(X, KERNEL, draw(0, 4)), ValueError, r"bias \(4,\); expected x \(N, C, H, W\)"),
         (lambda: places.conv(X, KERNEL, stride=0), ValueError, "stride is 0"),
         (lambda: places.conv(draw(0, 1, 2, 2, 2), KERNEL), ValueError, r"kernel of \(3, 3\) does not fit"),
         (lambda: places.conv(X * torch.nan, KERNEL), ValueError, "x holds nan; expected finite"),
         (lambda: places.conv(ONES, KERNEL), TypeError, "x holds torch.int64; expected floating point"),
-        (lambda: places.conv_grad_x(draw(0, 2, 3, 9, 9), KERNEL, X), ValueError, r"grad_out has \(9, 9\) places"),
+        (lambda: places.conv_grad_x(draw(0, 2, 3, 9, 9), X, KERNEL), ValueError, r"grad_out has \(9, 9\) places"),
         (lambda: places.conv_grad_parameters(draw(0, 2, 3, 3, 2) * torch.inf, X, KERNEL), ValueError, "grad_out holds"),
         (lambda: places.max_pool(X, 6), ValueError, r"pool of 6 x 6 places does not fit into \(5, 4\)"),
         (lambda: places.mean_pool(X * torch.inf, 2), ValueError, "x holds"),
         (lambda: places.max_pool(ONES, 2), TypeError, "x holds torch.int64"),
-        (lambda: places.mean_pool_backward(X, X, 2), ValueError, r"grad_out has the shape \(2, 2, 5, 4\)"),
+        (lambda: places.mean_pool_backward(X, X, 2), ValueError, r"grad_out has \(5, 4\) places; expected \(2, 2\)"),
         (lambda: places.batch_statistics(X * torch.nan), ValueError, "x holds nan"),
         (lambda: places.batch_norm(X, draw(0, 3), draw(0, 2), *KEPT), ValueError, r"scale \(3,\)"),
         (lambda: places.batch_norm(X, draw(0, 2) * torch.nan, draw(0, 2), *KEPT), ValueError, "scale holds nan"),
-        (lambda: places.batch_norm_grad_parameters(draw(0, 2, 2, 5, 5), X, draw(0, 2)), ValueError, "grad_out has"),
+        (lambda: places.batch_norm_grad_parameters(draw(0, 2, 2, 5, 5), X), ValueError, "shapes are grad_out"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(call: Callable[[], object], kind: type[Exception], reason: str) -> None:

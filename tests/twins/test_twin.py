@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from bluebird.errors import UsageError
 from bluebird.nets import CNN, MLP, Network
 from bluebird.scratch import activations, chain, layers, places
+from bluebird.scratch.checks import checked
 from bluebird.scratch.descent import SGD
 from bluebird.scratch.layers import spread
 from bluebird.twins import twin
@@ -88,8 +89,8 @@ FAULTS = {  # of a whole network; those of each layer stand beside its own tests
     ],
     "cnn": [
         (layers, "cross_entropy_backward", lambda f: lambda p, q: -f(p, q)),
-        (places, "conv_grad_x", lambda f: lambda g, w, x, **o: f(g, w.flip(2, 3), x, **o)),
-        (places, "max_pool_backward", lambda f: lambda g, which, x, s: f(g, which * 0, x, s)),
+        (places, "conv_grad_x", lambda f: lambda g, x, w, **o: f(g, x, w.flip(2, 3), **o)),
+        (places, "max_pool_backward", lambda f: lambda g, x, s, which: f(g, x, s, which * 0)),
         (places, "batch_norm_grad_x", lambda f: lambda g, n, s, c, own_statistics: f(g, n, s, c, own_statistics=False)),
     ],
 }
@@ -100,7 +101,7 @@ def test_a_planted_fault_is_caught(name: str, number: int, monkeypatch: pytest.M
     torch.manual_seed(3)
     network = NETWORKS[name]().double().train()
     module, function, plant = FAULTS[name][number]
-    monkeypatch.setattr(module, function, plant(getattr(module, function)))
+    monkeypatch.setattr(module, function, checked()(plant(getattr(module, function).unchecked)))
     _, _, grads = _learn_twice(network, twin(copy.deepcopy(network)), draw(0, 10, 3, 8, 8))
     assert _worst(network, grads) > 1e-3
 
