@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: help train paint watch test trials check format bench sheet clean
+.PHONY: help train paint watch test trials check format bench figures clean
 
 help:                 ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -37,10 +37,12 @@ format: $(VENV)/ready ## put the source into the house's shape
 bench: $(VENV)/ready  ## measure speed against what one would use instead; PHOTOS=folder
 	$(RUN) benchmarks/lightning_overhead.py
 	$(RUN) benchmarks/epoch_time.py $(or $(PHOTOS),data/painted)
+	$(RUN) benchmarks/by_hand.py
 	$(RUN) benchmarks/start_time.py
 
-sheet: $(VENV)/ready  ## the README's picture
+figures: $(VENV)/ready ## the pictures of the README and of docs/
 	$(RUN) scripts/paint.py --sheet docs/painted_birds.jpg --size 80 --difficulty 0.35
+	$(RUN) docs/figures.py
 
 clean:                ## remove the environment and what tools leave behind; runs and pictures stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

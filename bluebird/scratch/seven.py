@@ -35,7 +35,7 @@ class Neurons(NamedTuple):
     o21: Tensor
 
 
-def _one_axis_at_most(theta: Tensor, x: Tensor, *_: object) -> None:
+def _one_axis_at_most(theta: Tensor, x: Tensor, *_: object, **__: object) -> None:
     if x.ndim > 1:
         raise ValueError(f"x has the shape {tuple(x.shape)}; expected one point () or a batch (N,)")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import torch
@@ -12,8 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from bluebird.scratch.seven import Activation, error, forward
-
-_INK, _BLUE, _RUST, _GREY = "#222222", "#2860c4", "#c4622c", "#8a8a8a"
+from bluebird.watch.plot import BLUE, GREY, INK, RUST, plot
 
 
 def draw_descent(
@@ -41,16 +39,6 @@ def draw_descent(
     return [folder / f"{name}.png" for name in figures]
 
 
-def _axes(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(7, 4.4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title, loc="left", color=_INK)
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
 def _moments(count: int, wanted: int = 8) -> list[int]:
     """Some epochs out of `count`, denser at the beginning, where most happens; first and last among them."""
     steps = torch.logspace(0, torch.log10(torch.tensor(float(count))).item(), wanted - 1)
@@ -58,8 +46,8 @@ def _moments(count: int, wanted: int = 8) -> list[int]:
 
 
 def _fit(path: Sequence[Tensor], x: Tensor, y: Tensor, activation: Activation) -> Figure:
-    figure, axes = _axes("The fit, moving over the epochs", "x", "f(x)")
-    axes.plot(x, y, "o", color=_GREY, markersize=3, label="the curve to learn")
+    figure, axes = plot("The fit, moving over the epochs", "x", "f(x)")
+    axes.plot(x, y, "o", color=GREY, markersize=3, label="the curve to learn")
     moments = _moments(len(path))
     shades = matplotlib.colormaps["viridis_r"](torch.linspace(0.1, 1, len(moments)).numpy())
     for moment, shade in zip(moments, shades, strict=True):
@@ -69,30 +57,30 @@ def _fit(path: Sequence[Tensor], x: Tensor, y: Tensor, activation: Activation) -
 
 
 def _error(errors: Sequence[float]) -> Figure:
-    figure, axes = _axes("The error falls", "epoch", "E = ½ mean (y - f(x))²")
-    axes.loglog(range(1, len(errors) + 1), errors, color=_BLUE)
+    figure, axes = plot("The error falls", "epoch", "E = ½ mean (y - f(x))²")
+    axes.loglog(range(1, len(errors) + 1), errors, color=BLUE)
     return figure
 
 
 def _neurons(theta: Tensor, x: Tensor, y: Tensor, activation: Activation) -> Figure:
-    figure, axes = _axes("What each hidden neuron brings in, and their sum", "x", "output")
+    figure, axes = plot("What each hidden neuron brings in, and their sum", "x", "output")
     n = forward(theta, x, activation)
     t = theta.tolist()
-    axes.axhline(t[4], color=_GREY, linestyle=":", label=f"θ4 = {t[4]:.2f} lifts all")
+    axes.axhline(t[4], color=GREY, linestyle=":", label=f"θ4 = {t[4]:.2f} lifts all")
     for name, o, colour, at, weight, steep in (
-        ("o11", n.o11, _BLUE, t[0], t[5], t[2]),
-        ("o12", n.o12, _RUST, t[1], t[6], t[3]),
+        ("o11", n.o11, BLUE, t[0], t[5], t[2]),
+        ("o12", n.o12, RUST, t[1], t[6], t[3]),
     ):
         label = f"{weight:.2f} · {name}: stretched by {weight:.2f}, half at x = {-at / steep if steep else 0:.2f}"
         axes.plot(x, weight * o, color=colour, label=label)
-    axes.plot(x, n.o21, color=_INK, linewidth=2, label="f(x), the sum")
-    axes.plot(x, y, "o", color=_GREY, markersize=3, label="the curve to learn")
+    axes.plot(x, n.o21, color=INK, linewidth=2, label="f(x), the sum")
+    axes.plot(x, y, "o", color=GREY, markersize=3, label="the curve to learn")
     axes.legend(frameon=False, fontsize=8)
     return figure
 
 
 def _surface(path: Sequence[Tensor], x: Tensor, y: Tensor, activation: Activation) -> Figure:
-    figure, axes = _axes("The error over θ5 and θ6 (the others at their end), and the way down", "θ5", "θ6")
+    figure, axes = plot("The error over θ5 and θ6 (the others at their end), and the way down", "θ5", "θ6")
     way = torch.stack(list(path))[:, 5:]
     low, high = way.amin(0), way.amax(0)
     margin = 0.35 * (high - low).clamp(min=1)
@@ -104,8 +92,8 @@ def _surface(path: Sequence[Tensor], x: Tensor, y: Tensor, activation: Activatio
             surface[row, column] = error(theta, x, y, activation)
     levels = axes.contourf(grids[0], grids[1], surface.log10(), levels=24, cmap="viridis_r")
     figure.colorbar(levels, label="log10 E")
-    axes.plot(way[:, 0], way[:, 1], color=_RUST, linewidth=1.5)
-    axes.plot(*way[0], "o", color=_INK, label="start")
-    axes.plot(*way[-1], "*", color=_RUST, markersize=14, label="end")
+    axes.plot(way[:, 0], way[:, 1], color=RUST, linewidth=1.5)
+    axes.plot(*way[0], "o", color=INK, markeredgecolor="white", markersize=9, label="start")
+    axes.plot(*way[-1], "*", color=RUST, markeredgecolor="white", markersize=15, label="end")
     axes.legend(frameon=True, fontsize=8)
     return figure
