@@ -4,8 +4,8 @@
         x ----<                 >---- u21 = o21 = f(x)
                '-- u12 | o12 --'
 
-    theta0, theta1   where each hidden neuron switches      theta4           lifts the output
-    theta2, theta3   how steeply it switches                theta5, theta6   how much of each neuron goes in
+    theta0, theta1   with theta2, theta3: where each hidden neuron switches      theta4           shifts the output
+    theta2, theta3   how steeply it switches                                     theta5, theta6   stretch each neuron
 
 `forward` gives every u (what a neuron adds up) and o (what it passes on) by name; `backward` gives the
 seven gradients, each below its equation; `learn` does both at the price of one. All take one point or a batch.

@@ -63,24 +63,24 @@ def _error(errors: Sequence[float]) -> Figure:
 
 
 def _neurons(theta: Tensor, x: Tensor, y: Tensor, activation: Activation) -> Figure:
-    figure, axes = plot("What each hidden neuron brings in, and their sum", "x", "output")
+    figure, axes = plot("What each hidden neuron brings in, and the sum of all", "x", "output")
     n = forward(theta, x, activation)
     t = theta.tolist()
-    axes.axhline(t[4], color=GREY, linestyle=":", label=f"θ4 = {t[4]:.2f} lifts all")
+    axes.axhline(t[4], color=GREY, linestyle=":", label=f"θ4 = {t[4]:.2f} shifts all")
     for name, o, colour, at, weight, steep in (
         ("o11", n.o11, BLUE, t[0], t[5], t[2]),
         ("o12", n.o12, RUST, t[1], t[6], t[3]),
     ):
         label = f"{weight:.2f} · {name}: stretched by {weight:.2f}, half at x = {-at / steep if steep else 0:.2f}"
         axes.plot(x, weight * o, color=colour, label=label)
-    axes.plot(x, n.o21, color=INK, linewidth=2, label="f(x), the sum")
+    axes.plot(x, n.o21, color=INK, linewidth=2, label="f(x): θ4 and both")
     axes.plot(x, y, "o", color=GREY, markersize=3, label="the curve to learn")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=True, framealpha=1, edgecolor="none", fontsize=8)
     return figure
 
 
 def _surface(path: Sequence[Tensor], x: Tensor, y: Tensor, activation: Activation) -> Figure:
-    figure, axes = plot("The error over θ5 and θ6 (the others at their end), and the way down", "θ5", "θ6")
+    figure, axes = plot("The error over θ5 and θ6 (the others at their end), the way seen from above", "θ5", "θ6")
     way = torch.stack(list(path))[:, 5:]
     low, high = way.amin(0), way.amax(0)
     margin = 0.35 * (high - low).clamp(min=1)
