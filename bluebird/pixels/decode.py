@@ -1,7 +1,8 @@
 """A picture file becomes an upright RGB tensor, or one exception that says why it cannot.
 
 Everything that reads a picture anywhere in Bluebird goes through `decode`, so a file looks the same to
-training and to the search.
+training and to the search. torch is imported only where a tensor is made: a process that needs none
+stays small and starts at once.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ import threading
 import warnings
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
-from torch import Tensor
-from torchvision.io import ImageReadMode, decode_image
-from torchvision.transforms.v2 import functional as F
 
 from bluebird.errors import UnreadablePictureError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_PIXELS = 178_956_970
 """Largest width x height that is decoded: Pillow's own limit for a decompression bomb (537 MB of RGB)."""
 
 PAPER = (255, 255, 255)
 """What shows through where a picture is transparent."""
+
+_TORCHVISION_READS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")
+"""How the files begin that torchvision's decoders know: JPEG, PNG, GIF, WebP."""
 
 _WARNINGS = threading.Lock()  # the list of filters belongs to all threads
 
@@ -72,14 +76,16 @@ def decode_bytes(data: bytes, path: str | PathLike[str]) -> Tensor:
     try:
         with Image.open(io.BytesIO(data)) as image:
             _refuse_unsafe(image, path)
-            pixels: Tensor = F.pil_to_tensor(to_rgb(image))
-            return pixels
+            pixels = np.array(to_rgb(image))
     except UnreadablePictureError:
         raise
     except UnidentifiedImageError:
         return _decode_with_torchvision(data, path)
     except _BROKEN as error:
         raise UnreadablePictureError(path, _reason(error)) from error
+    import torch
+
+    return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -130,6 +136,11 @@ def _scale_deep_grey(image: Image.Image) -> Image.Image:
 
 def _decode_with_torchvision(data: bytes, path: str | PathLike[str]) -> Tensor:
     """The few files that only torchvision's decoders take."""
+    if not data.startswith(_TORCHVISION_READS):  # what is no picture at all shall not cost loading them
+        raise UnreadablePictureError(path, "not a picture, or of a kind that cannot be read")
+    import torch
+    from torchvision.io import ImageReadMode, decode_image
+
     try:
         encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
         with _WARNINGS, warnings.catch_warnings():
