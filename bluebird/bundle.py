@@ -48,6 +48,17 @@ class Bundle:
     preprocessing: Preprocessing
     data_fingerprint: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+    familiarity: list[float] = field(default_factory=list)
+    """Quantiles of `nets.familiarity` over held-out pictures, in rising order; empty before a test."""
+
+    @property
+    def fingerprint(self) -> str:
+        """One digest of all that decides on a score: architecture, weights, classes and preprocessing."""
+        decisive = ("architecture", "arguments", "classes", "preprocessing", "familiarity")
+        card = describe(self)
+        digest = hashlib.sha256(json.dumps({key: card[key] for key in decisive}, sort_keys=True).encode())
+        digest.update(save_safetensors(_weights(self)))
+        return digest.hexdigest()[:32]
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:
@@ -60,6 +71,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "preprocessing": asdict(bundle.preprocessing),
         "data_fingerprint": bundle.data_fingerprint,
         "metrics": bundle.metrics,
+        "familiarity": bundle.familiarity,
     }
 
 
@@ -80,7 +92,8 @@ def assemble(card: dict[str, Any], weights: dict[str, torch.Tensor], source: Pat
         if len(classes) != network.num_classes:
             raise BundleError(f"{str(source)!r}: {len(classes)} class names for {network.num_classes} outputs")
         preprocessing = Preprocessing(**card["preprocessing"])
-        return Bundle(network.eval(), classes, preprocessing, card["data_fingerprint"], card["metrics"])
+        kept = {key: card[key] for key in ("data_fingerprint", "metrics", "familiarity")}
+        return Bundle(network.eval(), classes, preprocessing, **kept)
     except BundleError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, BluebirdError) as error:
@@ -94,8 +107,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.network.state_dict().items()}
-    weights = save_safetensors(state)
+    weights = save_safetensors(_weights(bundle))
     card = describe(bundle) | {"versions": versions(), "weights_sha256": hashlib.sha256(weights).hexdigest()}
     card["card_sha256"] = _card_digest(card)
     try:
@@ -104,6 +116,10 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         _write_whole(folder / _CARD, (json.dumps(card, indent=2) + "\n").encode())
     except OSError as error:
         raise OutputError(f"{str(folder)!r}: the model cannot be written ({error.strerror})") from error
+
+
+def _weights(bundle: Bundle) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.network.state_dict().items()}
 
 
 def load_model(path: Path) -> Bundle:

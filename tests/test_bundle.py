@@ -4,6 +4,8 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ PREPROCESSING = Preprocessing(16, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
 
 def _bundle(network: Network | None = None) -> Bundle:
     network = network or MLP(2, 16, widths=[8])
-    return Bundle(network.eval(), ("jay", "wren"), PREPROCESSING, "print", {"test/accuracy": 0.5})
+    return Bundle(network.eval(), ("jay", "wren"), PREPROCESSING, "print", {"test/accuracy": 0.5}, [1.0, 2.5])
 
 
 @pytest.mark.parametrize("network", [MLP(2, 16, widths=[8]), CNN(2, 16, stem=4, widths=[8], blocks=[1])])
@@ -29,6 +31,8 @@ def test_a_round_trip_gives_identical_probabilities(tmp_path: Path, network: Net
     assert torch.equal(loaded.network(images), network.eval()(images))
     assert (loaded.classes, loaded.preprocessing) == (("jay", "wren"), PREPROCESSING)
     assert (loaded.data_fingerprint, loaded.metrics) == ("print", {"test/accuracy": 0.5})
+    assert loaded.familiarity == [1.0, 2.5]
+    assert loaded.fingerprint == _bundle(network).fingerprint
 
 
 def test_the_card_is_readable_and_complete(tmp_path: Path) -> None:
@@ -136,6 +140,71 @@ def test_run_bundle_and_checkpoint_are_the_same_model(trained: Path) -> None:
     probs = [load_model(path).network(images) for path in (trained, trained / "bundle", best)]
     assert torch.equal(probs[0], probs[1])
     torch.testing.assert_close(probs[0], probs[2], rtol=0, atol=0)
+
+
+def test_a_training_leaves_the_familiarity_of_its_test_pictures(trained: Path) -> None:
+    familiarity = load_model(trained).familiarity
+    assert len(familiarity) == 101
+    assert familiarity == sorted(familiarity)
+    assert familiarity[0] < familiarity[-1]
+
+
+def test_the_fingerprint_is_that_of_the_model_wherever_it_lies(trained: Path, tmp_path: Path) -> None:
+    model = load_model(trained)
+    save_bundle(model, tmp_path / "again")
+    assert load_model(tmp_path / "again").fingerprint == model.fingerprint
+    (best,) = (trained / "checkpoints").glob("best-*.ckpt")
+    checkpoint = load_model(best)  # written before the test, so it knows no familiarity
+    assert replace(checkpoint, familiarity=model.familiarity).fingerprint == model.fingerprint
+    assert len(model.fingerprint) == 32
+
+
+def test_the_fingerprint_is_the_same_in_another_process_and_memory_order(tmp_path: Path) -> None:
+    network = CNN(2, 16, stem=4, widths=[8], blocks=[1])
+    save_bundle(_bundle(network), tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from bluebird.bundle import load_model;"
+        "print(load_model(Path(sys.argv[1])).fingerprint)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == _bundle(network).fingerprint
+    assert _bundle(network.to(memory_format=torch.contiguous_format)).fingerprint == done.stdout.strip()
+
+
+def _nudge(bundle: Bundle) -> Bundle:
+    with torch.no_grad():
+        parameter = next(bundle.network.parameters())
+        parameter.view(-1)[3] = torch.nextafter(parameter.view(-1)[3], torch.tensor(9.0))
+    return bundle
+
+
+DIFFERENT: dict[str, Callable[[Bundle], Bundle]] = {
+    "one bit of one weight": _nudge,
+    "a class": lambda bundle: replace(bundle, classes=("jay", "owl")),
+    "the order of classes": lambda bundle: replace(bundle, classes=("wren", "jay")),
+    "the mean": lambda bundle: replace(bundle, preprocessing=replace(PREPROCESSING, mean=[0.1, 0.2, 0.31])),
+    "the deviation": lambda bundle: replace(bundle, preprocessing=replace(PREPROCESSING, std=[0.41, 0.5, 0.6])),
+    "the familiarity": lambda bundle: replace(bundle, familiarity=[1.0, 2.0]),
+    "no familiarity": lambda bundle: replace(bundle, familiarity=[]),
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_whatever_decides_on_a_score_changes_the_fingerprint(what: str) -> None:
+    bundle = _bundle()
+    before = bundle.fingerprint
+    assert DIFFERENT[what](bundle).fingerprint != before
+
+
+def test_another_activation_with_the_same_weights_is_another_model() -> None:
+    one, other = (MLP(2, 16, widths=[8], activation=activation) for activation in ("relu", "tanh"))
+    other.load_state_dict(one.state_dict())
+    assert _bundle(one).fingerprint != _bundle(other).fingerprint
+
+
+def test_what_decides_on_no_score_leaves_the_fingerprint() -> None:
+    bundle = _bundle()
+    assert replace(bundle, metrics={}, data_fingerprint="other").fingerprint == bundle.fingerprint
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

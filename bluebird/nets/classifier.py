@@ -16,6 +16,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassRecall
 
 from bluebird.errors import UsageError
+from bluebird.nets.familiarity import familiarity, quantiles
 from bluebird.nets.mlp import MLP
 from bluebird.nets.network import Network
 
@@ -100,7 +101,11 @@ class Classifier(L.LightningModule):
         self._judging_step(batch, self.val_metrics, "val/loss")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._judging_step(batch, self.test_metrics, "test/loss")
+        self._familiarity.append(familiarity(self._judging_step(batch, self.test_metrics, "test/loss")))
+
+    def familiarity(self) -> list[float]:
+        """Quantiles of how familiar the pictures of the last test looked, as a bundle keeps them."""
+        return quantiles(torch.cat(self._familiarity))
 
     def predict_step(self, batch: Tensor | Batch, batch_idx: int = 0) -> Tensor:
         """Probabilities (N, K) of a batch, with or without targets."""
@@ -108,6 +113,9 @@ class Classifier(L.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self._log_metrics(self.val_metrics, "val/")
+
+    def on_test_epoch_start(self) -> None:
+        self._familiarity: list[Tensor] = []
 
     def on_test_epoch_end(self) -> None:
         self._log_metrics(self.test_metrics, "test/")
@@ -130,10 +138,11 @@ class Classifier(L.LightningModule):
         )
         return loss, logits
 
-    def _judging_step(self, batch: Batch, metrics: MetricCollection, name: str) -> None:
+    def _judging_step(self, batch: Batch, metrics: MetricCollection, name: str) -> Tensor:
         loss, logits = self._shared_step(batch)
         metrics.update(logits, batch[1])
         self.log(name, loss, prog_bar=name == "val/loss", batch_size=len(batch[1]))
+        return logits
 
     def _log_metrics(self, metrics: MetricCollection, prefix: str) -> None:
         values = metrics.compute()
