@@ -1,0 +1,41 @@
+"""What every source of pictures has in common: it says what there is, and reads one of them when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One file that a source found, before it is read.
+
+    Args:
+        name: what results call it: from the root down with forward slashes; `a.zip!in/x.jpg` inside an
+            archive, `clip.mp4#t=12.0` for a frame.
+        size: bytes.
+        mtime_ns: time of the last change, in ns.
+        skipped: why it is not to be read at all, e.g. "hidden file"; empty where it is.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+    skipped: str = ""
+
+
+class Source(Protocol):
+    """A place with pictures; picklable, so that worker processes can read through it."""
+
+    def __iter__(self) -> Iterator[Found]:
+        """Every file once."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """All bytes of one file, by the name that it was found under.
+
+        Raises:
+            UnreadablePictureError: it is gone, locked, broken or no regular file.
+        """
+        ...

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import io
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from bluebird.errors import UnreadablePictureError
+from bluebird.search.sources.archive import ArchiveSource
+
+MakeArchive = Callable[[Path, dict[str, bytes]], Path]
+
+
+def _rows(path: Path) -> dict[str, str]:
+    return {found.name: found.skipped for found in ArchiveSource(path, "a")}
+
+
+def _reason(path: Path, name: str) -> str:
+    with pytest.raises(UnreadablePictureError) as caught:
+        ArchiveSource(path, "a").read(name)
+    return caught.value.reason
+
+
+def test_links_devices_and_folders_are_no_files(tmp_path: Path) -> None:
+    kinds = {
+        "symbolic.jpg": tarfile.SYMTYPE,
+        "hard.jpg": tarfile.LNKTYPE,
+        "null.jpg": tarfile.CHRTYPE,
+        "pipe.jpg": tarfile.FIFOTYPE,
+        "folder": tarfile.DIRTYPE,
+        "file.jpg": tarfile.REGTYPE,
+    }
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, kind in kinds.items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "file.jpg"
+            tar.addfile(info)
+    assert _rows(tmp_path / "a.tar") == {
+        "a!symbolic.jpg": "a link inside an archive, to file.jpg",
+        "a!hard.jpg": "a link inside an archive, to file.jpg",
+        "a!null.jpg": "a device or pipe inside an archive",
+        "a!pipe.jpg": "a device or pipe inside an archive",
+        "a!file.jpg": "",
+    }
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_every_form_of_tar_is_read(tmp_path: Path, form: int) -> None:
+    name = f"{'long/' * 20}é\udcff.jpg" if form != tarfile.USTAR_FORMAT else "short.jpg"
+    with tarfile.open(tmp_path / "a.tar", "w", format=form) as tar:
+        for inner in (name, "last.jpg"):
+            info = tarfile.TarInfo(inner)
+            info.size, info.mtime = 4, 1.5
+            tar.addfile(info, io.BytesIO(b"data"))
+    assert list(_rows(tmp_path / "a.tar")) == [f"a!{name}", "a!last.jpg"]
+    assert ArchiveSource(tmp_path / "a.tar", "a").read(f"a!{name}") == b"data"
+
+
+def test_what_stands_before_the_damage_is_still_found(tmp_path: Path, make_archive: MakeArchive) -> None:
+    path = make_archive(tmp_path / "a.tar", {"1.jpg": b"one", "2.jpg": b"two", "3.jpg": b"three"})
+    data = bytearray(path.read_bytes())
+    data[1024:1536] = b"\xff" * 512  # the second header; each file takes a block for it and one for its data
+    path.write_bytes(data)
+    assert _rows(path) == {"a!1.jpg": "", "a": ""}
+    assert ArchiveSource(path, "a").read("a!1.jpg") == b"one"
+    assert _reason(path, "a").startswith("broken archive: no header of a file")
+
+
+def test_an_end_that_is_missing_is_told(tmp_path: Path, make_archive: MakeArchive) -> None:
+    path = make_archive(tmp_path / "a.tar", {"1.jpg": b"one", "2.jpg": b"two"})
+    path.write_bytes(path.read_bytes()[:1024])  # cut between two files: the first looks whole
+    assert _rows(path) == {"a!1.jpg": "", "a": ""}
+
+
+def test_a_wrong_checksum_of_the_whole_is_told(tmp_path: Path, make_archive: MakeArchive) -> None:
+    path = make_archive(tmp_path / "a.tar.gz", {"1.jpg": b"one"})
+    data = bytearray(path.read_bytes())
+    data[-8] ^= 1  # a gzip file ends in its checksum and its size, 4 bytes each
+    path.write_bytes(data)
+    assert _rows(path) == {"a!1.jpg": "", "a": ""}
+    assert "CRC check failed" in _reason(path, "a")
+
+
+def test_a_member_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("bomb.jpg")
+    info.size = 600 << 20
+    (tmp_path / "a.tar").write_bytes(info.tobuf() + bytes(4096))
+    assert _rows(tmp_path / "a.tar") == {"a!bomb.jpg": "", "a": ""}
+    assert _reason(tmp_path / "a.tar", "a!bomb.jpg") == "unpacks to 600 MiB, more than the limit of 512 MiB"
+
+
+def test_a_member_cut_short_is_no_picture(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("cut.jpg")
+    info.size = 5000
+    (tmp_path / "a.tar").write_bytes(info.tobuf() + bytes(4000))
+    assert _reason(tmp_path / "a.tar", "a!cut.jpg") == "cannot be unpacked: the archive ends in the middle of it"
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz"])
+def test_a_compressed_tar_read_in_order_is_unpacked_once(
+    tmp_path: Path, make_archive: MakeArchive, ending: str
+) -> None:
+    members = {f"{number}.jpg": bytes([number]) * 70_000 for number in range(60)}
+    path = make_archive(tmp_path / f"a.tar.{ending}", members)
+    source = ArchiveSource(path, "a")
+    names = [found.name for found in source]
+
+    def read(names: list[str]) -> Callable[[], object]:
+        return lambda: [source.read(name) for name in names]
+
+    assert _rewinds(lambda: list(source)) <= 1
+    assert _rewinds(read(names)) <= 1
+    assert _rewinds(read(names[::-1])) > 50  # so the count does count
+
+
+def _rewinds(action: Callable[[], object]) -> int:
+    """How often Python's decompressing files go back to their start meanwhile."""
+    calls = 0
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call" and frame.f_code.co_name == "_rewind"
+
+    sys.setprofile(profile)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return calls
