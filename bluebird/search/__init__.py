@@ -1,6 +1,4 @@
-"""A trained model goes through a folder."""
+"""The search: a trained model goes through everything that a place holds; the finds come out best first.
 
-from bluebird.search.report import write_predictions
-from bluebird.search.scan import Prediction, scan
-
-__all__ = ["Prediction", "scan", "write_predictions"]
+Nothing is imported here, so that a process that only decodes starts without torch.
+"""

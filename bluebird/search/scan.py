@@ -1,96 +1,123 @@
-"""Files in, probabilities out, one for one and in the same order."""
+"""A model goes through everything that a source holds, and the ledger keeps what it says."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
-import torch
-from torch import Tensor, nn
-
-from bluebird.bundle import Bundle
-from bluebird.errors import UnreadablePictureError
-from bluebird.pixels.decode import decode
-from bluebird.pixels.transforms import eval_transform, squeeze
+from bluebird.errors import DataError, UnreadablePictureError
+from bluebird.search.engine import Answers, Engine
+from bluebird.search.found import Found, Source
+from bluebird.search.ledger import Ledger
+from bluebird.search.pool import Batch, Decoded, DecodePool
+from bluebird.search.row import Row
 
 _T = TypeVar("_T")
-_CPU = torch.device("cpu")
+_LISTED = 512
+"""Files that are looked up in the ledger at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the model says of one file: `probs` (K,) float32 on the CPU, or else `error`, the reason why not."""
+class Scan:
+    """One run over a source.
 
-    path: Path
-    probs: Tensor | None = None
-    error: str | None = None
-
-
-def scan(
-    model: Bundle,
-    paths: Iterable[Path],
-    *,
-    batch_size: int = 64,
-    num_threads: int = 2,
-    device: torch.device = _CPU,
-) -> Iterator[Prediction]:
-    """Yield one `Prediction` for each path, in the order of `paths`.
-
-    Decoding runs ahead in threads while the network works, by two batches at most, so memory does not
-    grow with the number of paths. A file that cannot be read is a prediction with its error.
+    Args:
+        source: what is searched.
+        ledger: open; keeps a row for each file.
+        pool: decodes; started.
+        engine: the model.
+        targets: numbers of the classes whose probabilities add up to the score.
+        retry_failed: try files again that could not be read before, though they have not changed.
+        progress: called with the rows of each batch as it is written, and with the number of unchanged files.
     """
-    network = model.network.to(device).eval()
-    preprocessing = model.preprocessing
-    normalise = eval_transform(preprocessing.mean, preprocessing.std)
-    for batch in _batches(_decoded(paths, preprocessing.image_size, num_threads, 2 * batch_size), batch_size):
-        readable = [pixels for _, pixels in batch if isinstance(pixels, Tensor)]
-        probs = iter(_probs(network, normalise, readable, device) if readable else ())
-        for path, pixels in batch:
-            if isinstance(pixels, Tensor):
-                yield Prediction(path, probs=next(probs))
-            else:
-                yield Prediction(path, error=pixels.reason)
+
+    def __init__(
+        self,
+        source: Source,
+        ledger: Ledger,
+        pool: DecodePool,
+        engine: Engine,
+        targets: Sequence[int],
+        *,
+        retry_failed: bool = False,
+        progress: Callable[[Sequence[Row], int], None] = lambda rows, unchanged: None,
+    ) -> None:
+        self.source, self.ledger, self.pool, self.engine = source, ledger, pool, engine
+        self.targets = list(targets)
+        self.retry_failed = retry_failed
+        self.progress = progress
+        self._waiting: dict[str, Found] = {}
+
+    def run(self) -> int:
+        """Go through the source once, to its end; returns how many files have gone since the last run.
+
+        Raises:
+            OutputError: the ledger cannot be written any more; all batches before stay.
+            DataError: the source has gone, or holds no file; what was known of its files stays as it was.
+        """
+        for batch in self.pool.decode_batches(self._names(), self.engine.batch_size):
+            self._write(self._rows(batch))
+        if next(iter(self.source), None) is None:  # a drive that is not there (any more) says nothing of its files
+            raise DataError(f"{self.ledger.root!r}: no files in it, so there is nothing to predict")
+        return self.ledger.finish()
+
+    def _names(self) -> Iterator[str]:
+        """Names of the files that have to be decoded; the others are settled on the way."""
+        for files in chunks(self.source, _LISTED):
+            unchanged = self.ledger.unchanged(files, retry_failed=self.retry_failed)
+            self.progress((), len(unchanged))
+            new = [file for file in files if file.name not in unchanged]
+            settled = {row.name: row for row in self._settled(new)}
+            if settled:
+                self._write(list(settled.values()))
+            for file in new:
+                if file.name not in settled:
+                    self._waiting[file.name] = file
+                    yield file.name
+
+    def _settled(self, files: Sequence[Found]) -> Iterator[Row]:
+        """Rows that need no decoding: of what is to be skipped, and of pictures known by another name."""
+        sizes = self.ledger.sizes_known([file.size for file in files])
+        for file in files:
+            if file.skipped:
+                yield Row(file.name, file.size, file.mtime_ns, "skipped", file.skipped)
+            elif file.size in sizes and (row := self._known(file)) is not None:
+                yield row
+
+    def _known(self, file: Found) -> Row | None:
+        try:
+            data = self.source.read(file.name)
+        except UnreadablePictureError:
+            return None  # the pool will find out, and say why
+        return self.ledger.same_content(file, hashlib.blake2b(data, digest_size=16).digest())
+
+    def _rows(self, batch: Batch) -> list[Row]:
+        answers = self.engine.ask(batch.pixels) if len(batch.pixels) else None
+        place = iter(range(len(batch.pixels)))
+        return [
+            self._row(decoded, answers, next(place) if decoded.pixels is not None else -1) for decoded in batch.decoded
+        ]
+
+    def _row(self, decoded: Decoded, answers: Answers | None, place: int) -> Row:
+        file = self._waiting.pop(decoded.name)
+        if answers is None or decoded.facts is None:
+            return Row(file.name, file.size, file.mtime_ns, "failed", decoded.error)
+        facts = decoded.facts
+        probs = answers.probs[place].numpy()
+        return Row(
+            file.name, file.size, file.mtime_ns, "scored", "", facts.digest, facts.width, facts.height,
+            facts.orientation, facts.taken, decoded.dhash, probs.astype("<f4").tobytes(),
+            float(probs[self.targets].sum()), float(answers.novelty[place]),
+        )  # fmt: skip
+
+    def _write(self, rows: Sequence[Row]) -> None:
+        self.ledger.record(rows)
+        self.progress(rows, 0)
 
 
-@torch.inference_mode()
-def _probs(network: nn.Module, normalise: nn.Module, squares: list[Tensor], device: torch.device) -> Tensor:
-    """Squares uint8 (3, S, S) to probabilities float32 (N, K) on the CPU."""
-    images = normalise(torch.stack(squares).to(device, memory_format=torch.channels_last))
-    probs: Tensor = network(images)
-    return probs.float().cpu()
-
-
-def _decoded(
-    paths: Iterable[Path], image_size: int, num_threads: int, ahead: int
-) -> Iterator[tuple[Path, Tensor | UnreadablePictureError]]:
-    """Squares uint8 (3, S, S), or what was wrong, in order, decoded up to `ahead` in advance."""
-    queue: deque[tuple[Path, Future[Tensor | UnreadablePictureError]]] = deque()
-    remaining = iter(paths)
-    pool = ThreadPoolExecutor(num_threads)
-    try:
-        queue.extend((path, pool.submit(_decode_or_error, path, image_size)) for path in islice(remaining, ahead))
-        while queue:
-            path, future = queue.popleft()
-            pixels = future.result()
-            queue.extend((path, pool.submit(_decode_or_error, path, image_size)) for path in islice(remaining, 1))
-            yield path, pixels
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _decode_or_error(path: Path, image_size: int) -> Tensor | UnreadablePictureError:
-    try:
-        return squeeze(decode(path), image_size)
-    except UnreadablePictureError as error:
-        return error
-
-
-def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+def chunks(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
+    """The items in lists of `size`, the last one shorter."""
     iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,231 @@
+"""The ledger of a search: one SQLite file that knows every picture, and survives whatever happens to the scan.
+
+Rows are written a batch at a time, each batch whole or not at all, so files found = scored + failed + skipped
+after any interruption, each file once.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from bluebird.errors import OutputError, UsageError
+from bluebird.search.found import Found
+from bluebird.search.lock import Lock
+from bluebird.search.names import original, printable
+from bluebird.search.row import Counts, Row
+from bluebird.search.scores import Scores, all_scores, insert_scores, score_of
+
+_APPLICATION, _VERSION = 0x42425244, 1  # "BBRD"; of the schema
+_SCHEMA = Path(__file__).with_name("schema.sql")
+
+_COLUMNS = (
+    "path", "size", "mtime_ns", "status", "reason", "digest", "width", "height", "orientation", "taken", "dhash",
+    "probs", "novelty", "embedding", "model", "run",
+)  # fmt: skip
+_RECORD = (
+    f"INSERT INTO pictures ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
+    f"ON CONFLICT (path) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}, gone = 0"
+)
+_of_row = attrgetter(*_COLUMNS[1:-2])
+_SCORE = "INSERT OR REPLACE INTO scores SELECT id, ? FROM pictures WHERE path = ?"
+
+
+class Ledger:
+    """The open ledger of one run; a context.
+
+    Args:
+        folder: holds `finds.sqlite`; made if it is not there.
+        root: what is searched; a ledger stays with its root.
+        model: fingerprint of the model; rows of another model count as not yet scored.
+        classes: K class names.
+
+    Raises:
+        OutputError: the folder cannot be written, or its file is no ledger.
+        UsageError: another search is running on it, or it belongs to another root.
+    """
+
+    def __init__(self, folder: Path, root: str, model: str, classes: Sequence[str]) -> None:
+        self.path = folder / "finds.sqlite"
+        self.root, self.model, self.classes = root, model, tuple(classes)
+        self.target: tuple[str, ...] = ()
+
+    def __enter__(self) -> Ledger:
+        with self._speaking(), ExitStack() as opened:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            opened.callback(Lock(self.path.with_suffix(".lock")).release)
+            self.db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+            opened.callback(self.db.close)
+            self._open()
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def _open(self) -> None:
+        if not self._one("SELECT count(*) FROM sqlite_master"):
+            self._create()
+        elif (self._one("PRAGMA application_id"), self._one("PRAGMA user_version")) != (_APPLICATION, _VERSION):
+            raise OutputError(f"{str(self.path)!r}: not a ledger of this version of Bluebird; choose another --out")
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last batches, never the file
+        self._begin_run()
+
+    def _create(self) -> None:
+        self.db.executescript(
+            f"BEGIN; {_SCHEMA.read_text(encoding='utf-8')} PRAGMA application_id = {_APPLICATION}; "
+            f"PRAGMA user_version = {_VERSION}; COMMIT;"
+        )
+
+    def _begin_run(self) -> None:
+        kept = dict(self.select("SELECT key, value FROM search"))
+        if kept.get("root", printable(self.root)) != printable(self.root):
+            raise UsageError(
+                f"{str(self.path)!r}: holds the search of {kept['root']!r}, not of {self.root!r}; choose another --out"
+            )
+        self.run = int(kept.get("run", 0)) + 1
+        if kept.get("model") == self.model:  # else the scores are those of another model
+            self.target = tuple(json.loads(kept.get("target", "[]")))
+        with self.writing():
+            self._keep(root=printable(self.root), model=self.model, run=str(self.run))
+            self._keep(classes=json.dumps(self.classes), target=json.dumps(self.target))
+
+    def _keep(self, **values: str) -> None:
+        self.db.executemany("INSERT OR REPLACE INTO search VALUES (?, ?)", values.items())
+
+    def aim(self, target: Sequence[str]) -> Scores:
+        """Scores of all pictures that this model scored; from now on those in the file are for this target too.
+
+        Args:
+            target: one class, or several whose probabilities add up.
+        """
+        with self._speaking():
+            scores = all_scores(self.db, self.model, self._columns(target))
+        if self.target != tuple(target):
+            self._rewrite(scores, target)
+        return scores
+
+    def _rewrite(self, scores: Scores, target: Sequence[str]) -> None:
+        with self.writing():
+            self.db.execute("DELETE FROM scores")
+            insert_scores(self.db, scores)
+            self._keep(target=json.dumps(target))
+        self.target = tuple(target)
+
+    def _columns(self, target: Sequence[str]) -> list[int]:
+        """Numbers of these classes, each once and in order, so that their sum is the same however they are named."""
+        return sorted({self.classes.index(name) for name in target})
+
+    def unchanged(self, found: Sequence[Found], *, retry_failed: bool = False) -> set[str]:
+        """Names of the files whose rows still hold; they count as seen in this run.
+
+        A row holds while size and time of change are what they were, and, if it was scored, the model is.
+        """
+        by_path = {printable(file.name): file for file in found}
+        marks = ", ".join("?" * len(by_path))
+        query = f"SELECT path, id, size, mtime_ns, status, reason, model FROM pictures WHERE path IN ({marks})"
+        holding = {
+            path: id_
+            for path, id_, *kept in self.select(query, *by_path)
+            if self._holds(by_path[path], *kept, retry_failed=retry_failed)
+        }
+        with self.writing():
+            update = "UPDATE pictures SET run = ?, gone = 0 WHERE id = ?"
+            self.db.executemany(update, [(self.run, id_) for id_ in holding.values()])
+        return {by_path[path].name for path in holding}
+
+    def _holds(
+        self, file: Found, size: int, mtime_ns: int, status: str, reason: str, model: str, *, retry_failed: bool
+    ) -> bool:
+        if (size, mtime_ns) != (file.size, file.mtime_ns) or (status == "skipped") != bool(file.skipped):
+            return False
+        if status == "failed":
+            return not retry_failed
+        return reason == file.skipped if status == "skipped" else model == self.model
+
+    def sizes_known(self, sizes: Sequence[int]) -> set[int]:
+        """Which of these sizes a picture has that this model scored: only then a new file may be a moved one."""
+        marks = ", ".join("?" * len(sizes))
+        query = f"SELECT DISTINCT size FROM pictures WHERE status = 'scored' AND size IN ({marks}) AND model = ?"
+        return {size for (size,) in self.select(query, *sizes, self.model)}
+
+    def same_content(self, file: Found, digest: bytes) -> Row | None:
+        """The row of `file` from that of a picture with the same content, scored by this model."""
+        query = """SELECT width, height, orientation, taken, dhash, probs, novelty, embedding FROM pictures
+                   WHERE status = 'scored' AND size = ? AND digest = ? AND model = ? LIMIT 1"""
+        known = self.select(query, file.size, digest, self.model)
+        if not known:
+            return None
+        *facts, probs, novelty, embedding = known[0]
+        values = (*facts, probs, self._score(probs), novelty, embedding)
+        return Row(file.name, file.size, file.mtime_ns, "scored", "", digest, *values)
+
+    def record(self, rows: Sequence[Row]) -> None:
+        """Write rows in one transaction, over what was known of these files before.
+
+        Raises:
+            OutputError: the disk is full, or the like; none of them is written then.
+        """
+        paths = [printable(row.name) for row in rows]
+        values = [(path, *_of_row(row), self.model, self.run) for path, row in zip(paths, rows, strict=True)]
+        scores = [(self._score(row.probs), path) for path, row in zip(paths, rows, strict=True) if row.probs]
+        with self.writing():
+            self.db.executemany(_RECORD, values)
+            self.db.executemany(_SCORE, scores if self.target else ())
+
+    def _score(self, probs: bytes) -> float | None:
+        return score_of(probs, self._columns(self.target)) if self.target else None
+
+    def finish(self) -> int:
+        """Mark what was not seen in this run as gone; how many have gone since the last."""
+        with self.writing():
+            return self.db.execute("UPDATE pictures SET gone = 1 WHERE run < ? AND gone = 0", (self.run,)).rowcount
+
+    def counts(self) -> Counts:
+        """Of this run: only files that it has seen, and whatever has gone."""
+        query = "SELECT status, count(*) FROM pictures WHERE run = ? GROUP BY status"
+        here = dict(self.select(query, self.run))
+        return Counts(**here, gone=self._one("SELECT count(*) FROM pictures WHERE gone = 1"))
+
+    def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """All rows that a query gives."""
+        with self._speaking():
+            return self.db.execute(query, values).fetchall()
+
+    def _one(self, query: str) -> Any:
+        return self.select(query)[0][0]
+
+    def unscored(self) -> Iterator[tuple[str, str, str]]:
+        """Name, reason and status of each file that is there and was failed or skipped, by path."""
+        query = "SELECT path, reason, status FROM pictures WHERE status != 'scored' AND gone = 0 ORDER BY path"
+        with self._speaking():
+            for path, reason, status in self.db.execute(query):
+                yield original(path), reason, status
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction; whatever ends it early undoes it."""
+        with self._speaking():
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """What SQLite and the system say against the file, in one line."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"{str(self.path)!r}: cannot be used ({reason}); mend that, then run it again") from error

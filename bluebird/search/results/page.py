@@ -1,0 +1,154 @@
+"""The WANTED page: the best finds of a search in one file that a browser opens from disk.
+
+Everything is inside: style, script, data and pictures. The page allows itself nothing else (its
+Content-Security-Policy names the hashes of its own style and script, and no place on the network), and
+whatever comes from a user (names, classes, reasons) is either escaped into the HTML or goes through JSON and
+`textContent`. The pictures lie in blocks of base64 text that the script turns into <img> when scrolled near.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from html import escape
+from importlib.resources import files
+from itertools import groupby, islice
+from pathlib import Path
+from string import Template
+from typing import Any, TextIO
+
+from bluebird.search.names import printable
+from bluebird.search.results.cards import NOVEL, Section, card, section
+from bluebird.search.results.find import Find, Results
+from bluebird.search.results.whole import whole
+
+Thumbnail = Callable[[str], bytes | None]
+
+_BINS = 50
+_LOOKALIKES = 200
+_SIBLINGS = 24
+_FAILURES = 1000
+_PICTURES_IN_A_BLOCK = 100
+_SCRIPTS = ("cards.js", "keyboard.js", "view.js", "marks.js", "scores.js", "start.js")
+
+
+def write_page(results: Results, path: Path, thumbnail: Thumbnail, limit: int = 2000) -> None:
+    """Write the page.
+
+    Args:
+        results: all of it is gone through once, for the histogram of scores.
+        path: the HTML file.
+        thumbnail: gives a small JPEG (about 200 px) of the find with this name, or None where it cannot.
+        limit: how many pictures of finds are shown, siblings included, the best first; besides them at most
+            200 look-alikes and 1,000 failures.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    top, bottom = _template(results).split("<!-- data -->")
+    with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(top)
+        summary = _Writer(results, file, thumbnail, limit).write_cards()
+        _script(file, "summary", summary | _failures(results))
+        file.write(bottom)
+
+
+@dataclass
+class _Writer:
+    results: Results
+    file: TextIO
+    thumbnail: Thumbnail
+    limit: int
+    cards: list[dict[str, Any]] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
+    """Those of `cards`, base64."""
+
+    def write_cards(self) -> dict[str, Any]:
+        """Write the finds as they come, then the look-alikes; what is left to tell is returned."""
+        histogram = [0] * _BINS
+        counts = {"finds": 0, "lookalikes": 0}
+        lookalikes: list[tuple[list[Find], int]] = []
+        targets = frozenset(map(self.results.classes.index, self.results.target))
+        shown = 0
+        for moment, more in _moments(_counted(self.results.finds(), histogram)):
+            where = section(moment[0], targets)
+            if where is None:
+                continue
+            counts[where] += 1
+            if where == "finds" and shown < self.limit:
+                shown += len(moment)
+                self._add(where, moment, more)
+            elif where == "lookalikes" and len(lookalikes) < _LOOKALIKES:
+                lookalikes.append((moment, more))
+        for moment, more in lookalikes:
+            self._add("lookalikes", moment, more)
+        self._flush()
+        classes = [printable(name) for name in self.results.classes]
+        return {"target": self.results.wanted, "classes": classes, "histogram": histogram, "novel": NOVEL} | counts
+
+    def _add(self, where: Section, moment: list[Find], more: int) -> None:
+        leader, *siblings = (card(find, self.results) for find in moment)
+        self.cards.append({"section": where, "siblings": siblings, "more": more} | leader)
+        self.pictures.extend(b64encode(self.thumbnail(find.name) or b"").decode() for find in moment)
+        if len(self.pictures) >= _PICTURES_IN_A_BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        _script(self.file, "cards", self.cards)
+        self.file.write('<script type="text/plain" class="pictures">' + "\n".join(self.pictures) + "</script>\n")
+        self.cards, self.pictures = [], []
+
+
+def _counted(finds: Iterable[Find], histogram: list[int]) -> Iterator[Find]:
+    for find in finds:
+        histogram[min(int(find.score * _BINS), _BINS - 1)] += 1
+        yield find
+
+
+def _moments(finds: Iterable[Find]) -> Iterator[tuple[list[Find], int]]:
+    """A leader with its first siblings, and how many more there are; a rank at a time."""
+    for _, group in groupby(finds, key=lambda find: find.rank):
+        members = iter(group)
+        yield list(islice(members, 1 + _SIBLINGS)), sum(1 for _ in members)
+
+
+def _failures(results: Results) -> dict[str, Any]:
+    listed = islice(results.failures(), _FAILURES)
+    rows = [[printable(failure.name), failure.status, printable(failure.reason)] for failure in listed]
+    return {"failures": rows, "files_without_score": results.failed + results.skipped}
+
+
+def _script(file: TextIO, kind: str, data: object) -> None:
+    """A block of JSON in which nothing can end the block: ASCII only, and no bracket of HTML."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    file.write(f'<script type="application/json" class="{kind}">{text}</script>\n')
+
+
+def _template(results: Results) -> str:
+    folder = files(__package__) / "wanted"
+    style = (folder / "page.css").read_text(encoding="utf-8")
+    script = '"use strict";\n' + "\n".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    values = {
+        "target": results.wanted,
+        "root": printable(results.root),
+        "model": printable(results.model),
+        "posted": f"{datetime.now():%Y-%m-%d %H:%M}",
+        **{name: f"{getattr(results, name):,}" for name in ("scored", "failed", "skipped")},
+    }
+    page = Template((folder / "page.html").read_text(encoding="utf-8"))
+    return page.substitute({k: escape(v) for k, v in values.items()}, policy=policy, style=style, script=script)
+
+
+def _hash(text: str) -> str:
+    """How a Content-Security-Policy calls an inline block."""
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
