@@ -21,7 +21,7 @@ ALLOWED = {  # room: the rooms it may import
     "watch": {"errors", "scratch"},
     "bundle": {"errors", "nets"},
     "twins": {"errors", "nets", "scratch"},
-    "search": {"errors", "pixels", "bundle"},
+    "search": {"errors", "pixels", "nets", "bundle"},
     "cli": {"errors", "pixels", "nets", "callbacks", "watch", "bundle", "search", "scratch", "twins"},
     "__main__": {"cli"},
     "__init__": set(),

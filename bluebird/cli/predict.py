@@ -1,114 +1,142 @@
-"""`bluebird predict`: every picture below a folder gets a row of probabilities."""
+"""`bluebird predict`: a trained model goes through everything that a place holds, and hands over the finds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import os
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
-from bluebird.bundle import load_model
+from bluebird.bundle import Bundle, load_model, versions
+from bluebird.cli.log_file import LOG, log_file
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_c_libraries
-from bluebird.cli.options import OptionParser, at_least
-from bluebird.errors import DataError, UsageError
-from bluebird.pixels.walk import walk_files
-from bluebird.search import Prediction, scan, write_predictions
-
-_ABOUT = """Classify every file below FOLDER with the trained MODEL.
-
-  bluebird predict runs/cnn/version_0 my_photos --out finds
-
-MODEL is a run folder, its bundle, or a checkpoint that `bluebird train` wrote. OUT/predictions.csv gets
-one row for each file found, in the order of their names: path (from FOLDER down), the best classes with
-their probabilities, and the reason where a file could not be read. Rows are written as they come.
-exit codes: 0 done; 2 cannot be done as asked; 3 done, some files unreadable; 130 interrupted"""
+from bluebird.cli.predict_options import ALSO, choose_device, choose_target, parse
+from bluebird.errors import UnreadablePictureError
+from bluebird.pixels.thumbnail import thumbnail
+from bluebird.search.engine import Engine
+from bluebird.search.found import Source
+from bluebird.search.ledger import Ledger
+from bluebird.search.pool import DecodePool
+from bluebird.search.progress import Progress
+from bluebird.search.rank import rank
+from bluebird.search.results import Failure, Results, collect, write_csv, write_failures, write_page
+from bluebird.search.row import Row
+from bluebird.search.scan import Scan
+from bluebird.search.sources import open_source
+from bluebird.search.sources.folder import FolderSource
+from bluebird.search.sources.listing import ListSource
 
 
 def run(arguments: list[str]) -> int:
-    """Scan the folder, write the rows, count the failures."""
-    options = _parser().parse_args(arguments)
+    """Scan, rank, write, say what was found."""
+    options = parse(arguments)
+    with log_file(options.log_file):
+        return _search(options)
+
+
+def _search(options: Namespace) -> int:
+    LOG.info("versions %s", json.dumps(versions()))
+    LOG.info("options %s", json.dumps(vars(options), default=str))
     keep_freed_memory()
     model = load_model(options.model)
-    device = _device(options.device)
-    table = options.out / "predictions.csv"
-    total = sum(1 for _ in _files(options.folder, table))
-    if not total:
-        raise DataError(f"{str(options.folder)!r}: no files in it, so there is nothing to predict")
-    predictions = scan(
-        model,
-        _files(options.folder, table),
-        batch_size=options.batch_size,
-        num_threads=options.num_threads,
-        device=device,
-    )
-    count = _Count()
+    target = choose_target(model.classes, options.target)
+    device = choose_device(options.device)
+    source = open_source(options.where, every_seconds=options.every_seconds, exclude=options.exclude)
+    LOG.info("model %s, target %s, device %s", model.fingerprint, json.dumps(target), device)
+    with Ledger(options.out, _root(options.where), model.fingerprint, model.classes) as ledger, mute_c_libraries():
+        ledger.aim(target)
+        gone = _scan(options, Engine(model, options.batch_size, device), model, target, source, ledger)
+        results = replace(rank(ledger, target), root=_base(source, options.where))
+        _write(options, results, source)
+        brought = _collect(options, results, source)
+        _report(options, results, gone, brought)
+    return 3 if results.failed else 0
+
+
+def _root(where: str) -> str:
+    return where if where == "-" or "://" in where else os.path.normpath(Path(where).absolute())
+
+
+def _base(source: Source, where: str) -> str:
+    """Where the names of a source start from: for a pattern or a list, not at what the user gave."""
+    if isinstance(source, FolderSource):
+        return str(source.root)
+    return str(source.base) if isinstance(source, ListSource) else _root(where)
+
+
+def _scan(
+    options: Namespace, engine: Engine, model: Bundle, target: Sequence[str], source: Source, ledger: Ledger
+) -> int:
+    """One run of the scan; how many files have gone since the last."""
+    pool = DecodePool(source, model.preprocessing.image_size, options.num_workers, options.timeout)
+    targets = [model.classes.index(name) for name in target]
+    progress = Progress(source, options.out / "status.json")
+
+    def note(rows: Sequence[Row], unchanged: int) -> None:
+        progress.note(rows, unchanged)
+        _log(rows)
+
     try:
-        with mute_c_libraries():
-            write_predictions(count.over(predictions, total), table, options.folder, model.classes, options.top_k)
+        with progress, pool:
+            return Scan(
+                source, ledger, pool, engine, targets, retry_failed=options.retry_failed, progress=note
+            ).run()  # fmt: skip
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; the first {count.done:,} of {total:,} rows are in {table}") from None
-    print(f"{count.done:,} files, {count.failed:,} of them could not be read; rows in {table}")
-    return 3 if count.failed else 0
+        raise KeyboardInterrupt(
+            f"interrupted; {progress.found:,} files are in {ledger.path}; the same command goes on"
+        ) from None
 
 
-class _Count:
-    """How many predictions went by, and how many without probabilities; with a progress bar."""
-
-    def __init__(self) -> None:
-        self.done = self.failed = 0
-
-    def over(self, predictions: Iterable[Prediction], total: int) -> Iterator[Prediction]:
-        with tqdm(total=total, unit=" pictures", disable=None, leave=False, dynamic_ncols=True) as bar:
-            for prediction in predictions:
-                yield prediction
-                self.done += 1
-                self.failed += prediction.error is not None
-                bar.set_postfix(failed=self.failed, refresh=False)
-                bar.update()
+def _log(rows: Sequence[Row]) -> None:
+    for row in rows:
+        if row.status != "scored":
+            LOG.warning("%s %r: %s", row.status, row.name, " ".join(row.reason.split()))
 
 
-def _files(folder: Path, table: Path) -> Iterator[Path]:
-    """Every file but the one being written."""
-    own = table.absolute()
-    return (path for path in walk_files(folder) if path.absolute() != own)
+def _write(options: Namespace, results: Results, source: Source) -> None:
+    write_csv(results, options.out / "finds.csv")
+    write_failures(results, options.out / "failures.csv")
+    for name in options.also:
+        file, write = ALSO[name]
+        write(results, options.out / file)
+
+    def small(name: str) -> bytes | None:
+        with suppress(UnreadablePictureError, OSError):  # gone since it was scored: the page shows its name alone
+            return thumbnail(source.read(name), name)
+        return None
+
+    write_page(results, options.out / "finds.html", small, options.page_limit)
 
 
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device {name}: not on this machine ({str(error).splitlines()[0]})") from error
-    return device
+def _collect(options: Namespace, results: Results, source: Source) -> str:
+    if options.collect is None:
+        return ""
+    failures: list[Failure] = []
+    root, least = Path(results.root), options.accept
+    done = collect(
+        results.finds(), source, root, options.collect, options.collect_by, failures.append, at_least=least
+    )  # fmt: skip
+    for failure in failures:
+        LOG.warning("not collected %r: %s", failure.name, failure.reason)
+    counted = ", ".join(f"{count:,} {outcome.replace('_', ' ')}" for outcome, count in done.items())
+    first = f"; the first that failed is {failures[0].name!r}: {failures[0].reason}" if failures else ""
+    return f"collected    {counted or 'nothing'}, score {least:g} or more, in {options.collect}{first}"
 
 
-def _parser() -> OptionParser:
-    parser = OptionParser("bluebird predict", _ABOUT)
-    parser.add_argument("model", type=Path, metavar="MODEL", help="run folder, bundle or .ckpt file")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="searched with all folders below it")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("predictions"),
-        metavar="OUT",
-        help="folder to write (default: predictions)",
-    )
-    parser.add_argument(
-        "--top-k", type=at_least(1), default=3, metavar="K", help="classes in a row, best first (default: 3)"
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=at_least(1),
-        default=64,
-        metavar="N",
-        help="pictures in a forward pass (default: 64)",
-    )
-    parser.add_argument(
-        "--num-threads", type=at_least(1), default=2, metavar="N", help="threads that decode (default: 2)"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps ... (default: auto)")
-    return parser
+def _report(options: Namespace, results: Results, gone: int, brought: str) -> None:
+    finds = sum(1 for find in results.finds() if find.score >= options.accept)
+    print(f"{results.wanted:<12} {finds:,} with a score of {options.accept:g} or more, of {results.scored:,} scored")
+    found = results.scored + results.failed + results.skipped
+    parts = f"{results.scored:,} scored + {results.failed:,} failed + {results.skipped:,} skipped"
+    files = f"{found:,} found = {parts}" + (f"; {gone:,} gone" if gone else "")
+    print(f"files        {files}")
+    if brought:
+        print(brought)
+    print(f"look         {options.out / 'finds.html'}\ntable        {options.out / 'finds.csv'}")
+    if results.failed or results.skipped:
+        print(f"without      {options.out / 'failures.csv'}")
+    LOG.info("done: %s; %s finds", files, f"{finds:,}")

@@ -146,7 +146,8 @@ def _test(trainer: L.Trainer, cli: TrainCLI) -> dict[str, float]:
 def _bundle(cli: TrainCLI, metrics: dict[str, float]) -> Bundle:
     data = cli.datamodule
     preprocessing = Preprocessing(data.image_size, list(data.mean), list(data.std))
-    return Bundle(cli.model.network, data.classes, preprocessing, data.fingerprint, metrics)
+    familiarity = cli.model.familiarity() if metrics else []
+    return Bundle(cli.model.network, data.classes, preprocessing, data.fingerprint, metrics, familiarity)
 
 
 def _log_hyperparameters(trainer: L.Trainer, cli: TrainCLI, metrics: dict[str, float]) -> None:
@@ -166,7 +167,7 @@ def _report(cli: TrainCLI, folder: Path, metrics: dict[str, float]) -> None:
         f"on {len(data.datasets['test']):,} pictures\n"
         f"model    {folder / 'bundle'}\n"
         f"curves   tensorboard --logdir {folder.parent.parent}\n"
-        f"search   bluebird predict {folder} FOLDER --out predictions"
+        f"search   bluebird predict {folder} FOLDER --target CLASS --out finds"
     )
     if data.failures:
         print(f"\nleft out, for they cannot be read ({len(data.failures)}):", file=sys.stderr)

@@ -169,7 +169,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(make_folder: MakeFolder, tm
     run = tmp_path / "killed" / "small" / "version_0"
     process = _start([*small_run(root, tmp_path / "killed"), *epochs], run)
     process.kill()
-    assert process.wait() == -signal.SIGKILL
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
     assert not (run / "bundle").exists()
     kept = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert 0 < kept["global_step"] < 12 * 10

@@ -57,8 +57,8 @@ def test_it_learns_without_autograd_into_a_bundle_that_predict_takes(make_folder
     assert json.loads((run / "bundle" / "model.json").read_text())["metrics"]["test/accuracy"] > 0.9
     tags = EventAccumulator(str(run)).Reload().Tags()["scalars"]
     assert {"train/loss_step", "train/loss_epoch", "train/gradient_norm", "val/accuracy", "lr-SGD/pg1"} <= set(tags)
-    assert main(["predict", str(run), str(root), "--out", str(tmp_path / "finds")]) == 0
-    with (tmp_path / "finds" / "predictions.csv").open() as file:
+    assert main(["predict", str(run), str(root), "--target", "blue", "--out", str(tmp_path / "finds")]) == 0
+    with (tmp_path / "finds" / "finds.csv").open() as file:
         rows = list(csv.DictReader(file))
     right = sum(row["path"].startswith(row["class_1"]) for row in rows)
     assert right / len(rows) > 0.9
