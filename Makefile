@@ -38,6 +38,7 @@ bench: $(VENV)/ready  ## measure speed against what one would use instead; PHOTO
 	$(RUN) benchmarks/lightning_overhead.py
 	$(RUN) benchmarks/epoch_time.py $(or $(PHOTOS),data/painted)
 	$(RUN) benchmarks/by_hand.py
+	$(RUN) benchmarks/search.py $(or $(PHOTOS),data/painted)
 	$(RUN) benchmarks/start_time.py
 
 figures: $(VENV)/ready ## the pictures of the README and of docs/

@@ -4,9 +4,10 @@
 
 Each network takes the same steps (forward, backward, plain SGD) from the same weights over the same
 batches, float32, on the CPU: by hand (bluebird/scratch), by autograd with torch's fused SGD, and by
-autograd through `torch.compile`. They take turns; a ratio is the median over rounds of autograd's time
-by that side's. Memory is measured apart, each side in a process of its own: what the steps take beside
-the network and the pictures (Linux).
+autograd through `torch.compile`; `products` is the MLP's matrix products alone. They take turns; a ratio
+is the median over rounds of autograd's time by that side's. Processes differ too: run it more than once.
+Memory is measured apart, each side in a process of its own: what the steps take beside the network and
+the pictures (Linux).
 """
 
 from __future__ import annotations
@@ -83,12 +84,35 @@ def by_hand(network: Network, data: list[tuple[Tensor, Tensor]]) -> Steps:
     return steps
 
 
+def products_alone(network: Network, data: list[tuple[Tensor, Tensor]]) -> Steps:
+    """Nothing but the matrix products of an MLP's step, which is as quick as it can get."""
+    weights = [m.weight.detach() for m in network.modules() if isinstance(m, nn.Linear)]
+
+    @torch.inference_mode()
+    def steps(count: int) -> None:
+        for number in range(count):
+            outs = [data[number % len(data)][0].flatten(1)]
+            for weight in weights:
+                outs.append((weight @ outs[-1].T).T)
+            grad = outs.pop()
+            for weight in reversed(weights):
+                _ = grad.T @ outs.pop()
+                if outs:
+                    grad = (weight.T @ grad.T).T
+
+    return steps
+
+
 def side(name: str, case: str) -> Steps:
     make, size = CASES[case]
     torch.manual_seed(0)
     network = make().train()
     data = batches(size)
-    return by_hand(network, data) if name == "by hand" else by_autograd(network, data, compiled=name == "compiled")
+    if name == "by hand":
+        return by_hand(network, data)
+    if name == "products":
+        return products_alone(network, data)
+    return by_autograd(network, data, compiled=name == "compiled")
 
 
 def of_seven() -> dict[str, Steps]:
@@ -177,7 +201,8 @@ def main() -> None:
         return
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {options.rounds} rounds")
     for case in CASES:
-        compare(case, {name: side(name, case) for name in SIDES}, options.seconds, options.rounds)
+        sides = (*SIDES, "products") if case.startswith("mlp") else SIDES
+        compare(case, {name: side(name, case) for name in sides}, options.seconds, options.rounds)
         peaks = ", ".join(f"{name} {peak_megabytes(name, case):.0f} MB" for name in SIDES[:2])
         print(f"{case:<26}peak memory of the steps: {peaks}")
     compare("seven parameters", of_seven(), options.seconds, options.rounds)

@@ -58,6 +58,8 @@ class Residual(Chain):
 def learn(network: Chain, images: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """One pass forward and one back: logits (N, K), cross-entropy () and the gradient of every parameter, by name.
 
+    The next call may use the memory of these gradients again.
+
     Args:
         images: float (N, 3, S, S).
         wanted: shares (N, K) of the targets, as `layers.spread` gives them.

@@ -56,7 +56,7 @@ class Linear(Link):
         return layers.linear_grad_x.unchecked(grad_out, self.parameters["weight"])
 
     def backward_parameters(self, grad_out: Tensor) -> None:
-        weight, bias = layers.linear_grad_parameters.unchecked(grad_out, self.x)
+        weight, bias = layers.linear_grad_parameters.unchecked(grad_out, self.x, **self.grads)
         self.grads = {"weight": weight, "bias": bias}
 
 
