@@ -133,9 +133,9 @@ class Classifier(L.LightningModule):
     def _shared_step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         images, targets = batch
         logits = self.network.logits(images)
-        loss = functional.cross_entropy(
-            logits.float(), targets, weight=self.class_weights, label_smoothing=self.label_smoothing
-        )
+        precise = logits.to(torch.promote_types(logits.dtype, torch.float32))  # half a float is too little for a sum
+        weight = None if self.class_weights is None else self.class_weights.to(precise.dtype)
+        loss = functional.cross_entropy(precise, targets, weight=weight, label_smoothing=self.label_smoothing)
         return loss, logits
 
     def _judging_step(self, batch: Batch, metrics: MetricCollection, name: str) -> Tensor:

@@ -36,7 +36,11 @@ class GradientAudit(L.Callback):
     """Recomputes the gradients of a batch by hand, in float64, and logs how far autograd's lie from them.
 
     Every `every_n_steps` steps, for each parameter: the greatest difference, as a share of its greatest
-    gradient, as `audit/NAME`. In float32 about 1e-5 is rounding; more is a fault. Off without a number.
+    gradient, as `audit/NAME`. Off without a number.
+
+    In float32 rounding is about 1e-6 for the MLP, and for the CNN up to a few hundredths: of two nearly equal
+    places in a pool it may choose the other. `--trainer.precision 64-true` shows that it is rounding and no
+    more: below 1e-11 for both.
 
     Raises:
         UsageError: a number of steps below 1; a training by hand, or one that adds up several batches.

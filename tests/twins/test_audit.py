@@ -29,6 +29,23 @@ def test_a_real_training_is_audited_while_it_runs(options: list[str], make_folde
     assert 0 < max(differences) < 1e-3
 
 
+@pytest.mark.parametrize("network", ["bluebird.nets.MLP", "bluebird.nets.CNN"])
+def test_with_64_bits_autograd_and_hand_agree_to_eleven_digits(
+    network: str, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    arguments = small_run(make_folder(), tmp_path / "runs")
+    at = arguments.index("--model.network")
+    arguments = arguments[:at] + arguments[arguments.index("--model.optimizer") :]
+    options = ["--model.network", network, "--trainer.precision", "64-true", "--audit.every_n_steps", "1"]
+    assert main(["train", *arguments, *options, "--model.balance", "true", "--model.label_smoothing", "0.1"]) == 0
+    events = EventAccumulator(str(tmp_path / "runs" / "small" / "version_0")).Reload()
+    tags = [tag for tag in events.Tags()["scalars"] if tag.startswith("audit/")]
+    assert len(tags) >= 6
+    assert max(point.value for tag in tags for point in events.Scalars(tag)) < 1e-11
+
+
 def test_the_audit_is_off_by_default_and_refuses_no_steps() -> None:
     assert GradientAudit().every_n_steps is None
     with pytest.raises(UsageError, match=r"audit\.every_n_steps is 0"):
