@@ -28,8 +28,8 @@ FATES = {
     "odd": "LookupError: no such number",
     "crash": "the decoder crashed (SIGSEGV)",
     "leave": "the decoder ended its process (exit code 5)",
-    "sleep": "gave up after 1 s",
-    "devour": "needs more than 1 GiB",
+    "sleep": "gave up after 2 s",
+    "devour": "needs more than 0.5 GiB",
 }
 if sys.platform != "linux":  # no limit of memory there
     del FATES["devour"]
@@ -56,7 +56,7 @@ def check(decoded: Decoded) -> None:
 
 def test_each_name_gets_one_result_in_its_place_whatever_befalls_its_decoder() -> None:
     asked = names(*FATES)
-    with DecodePool(Hostile(), SIZE, timeout_seconds=1, max_bytes=2**30) as pool:
+    with DecodePool(Hostile(), SIZE, timeout_seconds=2, max_bytes=2**29) as pool:
         got = list(pool.decode(asked))
     assert [decoded.name for decoded in got] == asked
     for decoded in got:
