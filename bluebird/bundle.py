@@ -53,7 +53,7 @@ class Bundle:
 
     @property
     def fingerprint(self) -> str:
-        """One digest of all that decides on a score: architecture, weights, classes and preprocessing."""
+        """One digest of all that decides on score and novelty, `familiarity` included; metrics do not."""
         decisive = ("architecture", "arguments", "classes", "preprocessing", "familiarity")
         card = describe(self)
         digest = hashlib.sha256(json.dumps({key: card[key] for key in decisive}, sort_keys=True).encode())

@@ -12,26 +12,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from bluebird.cli.seven import curve, start
+from bluebird.cli.seven import curve, fit, start
 from bluebird.pixels.paint import paint_picture
 from bluebird.scratch import places, seven
-from bluebird.scratch.descent import SGD, Descent, descend
 from bluebird.watch.plot import BLUE, GREY, INK, RUST, plot
 from bluebird.watch.seven import draw_descent
-
-
-def fit(theta: Tensor, activation: seven.Activation = "sigmoid") -> Descent:
-    """Train `theta` in place as the chapter does."""
-    x, y = curve(80)
-
-    def step(_: None) -> tuple[float, list[Tensor]]:
-        error, gradient = seven.learn.unchecked(theta, x, y, activation)
-        return float(error), [gradient]
-
-    return descend([theta], step, lambda _: [None], SGD(0.03, momentum=0.9), max_epochs=20_000, threshold=1e-5)
 
 
 def neuron() -> Figure:
@@ -54,7 +41,7 @@ def failures() -> Figure:
         ("no gates: a straight line", False, "linear", RUST, "-."),
     ):
         theta = start(0, zero=zero)
-        fit(theta, activation)
+        fit(theta, x, y, activation)
         axes.plot(x, seven.forward(theta, x, activation).o21, color=colour, linestyle=style, label=label)
     axes.legend(frameon=False, fontsize=9)
     return figure
@@ -86,7 +73,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "figures"
     theta = start(0, zero=False)
     first = theta.clone()
-    descent = fit(theta)
+    descent = fit(theta, *curve(80), "sigmoid")
     draw_descent(folder, [first, *(theta for (theta,) in descent.path)], descent.errors, *curve(80), "sigmoid")
     (folder / "error.png").unlink()  # the chapter shows the other three
     for name, draw in {"neuron": neuron, "failures": failures, "convolution": convolution}.items():

@@ -32,7 +32,7 @@ def run(arguments: list[str]) -> int:
     theta = start(options.seed, zero=options.zero_start)
     first = theta.clone()
     print(gradient_table(theta, x, y, activation))
-    descent = _descend(theta, x, y, activation, options)
+    descent = fit(theta, x, y, activation, lr=options.lr, max_epochs=options.epochs, threshold=options.threshold)
     print(_verdict(descent, theta, x, y, activation, options.threshold))
     try:
         _log(options.runs_dir, descent)
@@ -80,15 +80,30 @@ def gradient_table(theta: Tensor, x: Tensor, y: Tensor, activation: Activation) 
     return "\n".join(lines)
 
 
-def _descend(theta: Tensor, x: Tensor, y: Tensor, activation: Activation, options) -> Descent:  # type: ignore[no-untyped-def]
+def fit(
+    theta: Tensor,
+    x: Tensor,
+    y: Tensor,
+    activation: Activation,
+    *,
+    lr: float = 0.03,
+    max_epochs: int = 20_000,
+    threshold: float = 1e-5,
+) -> Descent:
+    """Train `theta` (7,) in place on the points, all of them in one batch.
+
+    Raises:
+        TrainingError: the error became nan or infinite.
+    """
+
     def step(_: None) -> tuple[float, list[Tensor]]:
         loss, gradients = learn.unchecked(theta, x, y, activation)
         return float(loss), [gradients]
 
-    optimizer = SGD(options.lr, momentum=0.9)
-    limits = {"max_epochs": options.epochs, "threshold": options.threshold}
     try:
-        return descend([theta], step, lambda _: [None], optimizer, **limits)
+        return descend(
+            [theta], step, lambda _: [None], SGD(lr, momentum=0.9), max_epochs=max_epochs, threshold=threshold
+        )
     except ValueError as problem:
         raise TrainingError(f"{problem} (--lr)") from problem
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from bluebird.scratch import places
 from bluebird.scratch.checks import checked
-from tests.scratch.oracle import assert_close, by_autograd, by_hand, draw
+from tests.scratch.oracle import assert_close, by_autograd, draw, passes_gradcheck
 
 seeds = st.integers(0, 10_000)
 drawn = settings(max_examples=50, deadline=None)
@@ -118,15 +118,9 @@ FUNCTIONS: dict[str, tuple[Callable[..., object], list[Tensor]]] = {  # forward 
 }
 
 
-def _passes_gradcheck(name: str) -> bool:
-    forward, inputs = FUNCTIONS[name]
-    leaves = tuple(value.clone().requires_grad_() for value in inputs)
-    return torch.autograd.gradcheck(by_hand(forward), leaves, raise_exception=False)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_made_of_them_passes_gradcheck(name: str) -> None:
-    assert _passes_gradcheck(name)
+    assert passes_gradcheck(*FUNCTIONS[name])
 
 
 HOLD: dict[str, Callable[[], None]] = {
@@ -157,7 +151,7 @@ def test_a_planted_fault_is_caught(
     monkeypatch.setattr(places, function, checked()(plant(getattr(places, function).unchecked)))
     with pytest.raises(AssertionError):
         HOLD[layer]()
-    assert not _passes_gradcheck(layer)
+    assert not passes_gradcheck(*FUNCTIONS[layer])
 
 
 ONES = torch.ones(1, 2, 4, 4, dtype=torch.int64)
