@@ -27,7 +27,7 @@ from bluebird.nets import Network
 
 _FORMAT = "bluebird-model-1"
 _WEIGHTS, _CARD = "model.safetensors", "model.json"
-_ARCHITECTURES: dict[str, type[Network]] = {name: getattr(nets, name) for name in ("MLP", "CNN")}
+_ARCHITECTURES: dict[str, type[Network]] = {name: getattr(nets, name) for name in ("MLP", "CNN", "Backbone")}
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
     card["card_sha256"] = _card_digest(card)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(folder / _WEIGHTS, weights)
-        _write_whole(folder / _CARD, (json.dumps(card, indent=2) + "\n").encode())
+        write_whole(folder / _WEIGHTS, weights)
+        write_whole(folder / _CARD, (json.dumps(card, indent=2) + "\n").encode())
     except OSError as error:
         raise OutputError(f"{str(folder)!r}: the model cannot be written ({error.strerror})") from error
 
@@ -132,10 +132,14 @@ def load_model(path: Path) -> Bundle:
     """
     if path.is_file() and path.suffix == ".ckpt":
         return _load_checkpoint(path)
-    for folder in (path, path / "bundle"):
-        if (folder / _CARD).is_file():
-            return _load_folder(folder)
+    if folder := bundle_folder(path):
+        return _load_folder(folder)
     raise BundleError(f"{str(path)!r}: no model there; expected a folder with {_CARD}, a run folder or a .ckpt file")
+
+
+def bundle_folder(path: Path) -> Path | None:
+    """The folder of the bundle that `path` means: itself, or the one in a run folder."""
+    return next((folder for folder in (path, path / "bundle") if (folder / _CARD).is_file()), None)
 
 
 def _load_folder(folder: Path) -> Bundle:
@@ -187,7 +191,8 @@ def _card_digest(card: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         aside.write_bytes(data)

@@ -21,8 +21,9 @@ ALLOWED = {  # room: the rooms it may import
     "watch": {"errors", "scratch"},
     "bundle": {"errors", "nets"},
     "twins": {"errors", "nets", "scratch"},
-    "search": {"errors", "pixels", "nets", "bundle"},
-    "cli": {"errors", "pixels", "nets", "callbacks", "watch", "bundle", "search", "scratch", "twins"},
+    "engines": {"errors", "nets", "bundle"},
+    "search": {"errors", "pixels", "engines"},
+    "cli": {"errors", "pixels", "nets", "callbacks", "watch", "bundle", "engines", "search", "scratch", "twins"},
     "__main__": {"cli"},
     "__init__": set(),
 }

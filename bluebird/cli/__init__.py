@@ -19,6 +19,7 @@ from bluebird.errors import BluebirdError
 COMMANDS = {
     "train": "learn to tell birds apart, from a folder of labelled pictures (or painted ones)",
     "predict": "classify every picture below a folder with a trained model",
+    "export": "write a trained model for ONNX Runtime, OpenVINO or torch, checked",
     "seven": "fit a curve with the seven-parameter network, gradients by hand",
     "paint": "paint a set of labelled birds to train on, or one sheet to look at",
 }

@@ -18,6 +18,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 from bluebird.callbacks import Converged
 from bluebird.cli.mute import mute_c_libraries
+from bluebird.cli.settings import check_trainer
 from bluebird.errors import BluebirdError, UsageError
 from bluebird.nets.classifier import Classifier
 from bluebird.pixels.datamodule import BirdData
@@ -135,6 +136,7 @@ class TrainCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        check_trainer(self.config.trainer)
 
     def instantiate_trainer(self, extra: list[L.Callback] | None = None, **kwargs: Any) -> L.Trainer:
         """The trainer with `extra` callbacks. LightningCLI asks before there is a run folder; it waits."""

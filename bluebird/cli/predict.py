@@ -6,7 +6,6 @@ import json
 import os
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +14,14 @@ from bluebird.cli.log_file import LOG, log_file
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_c_libraries
 from bluebird.cli.predict_options import ALSO, choose_device, choose_target, parse
-from bluebird.errors import UnreadablePictureError
-from bluebird.pixels.thumbnail import thumbnail
-from bluebird.search.engine import Engine
+from bluebird.engines import Engine, open_engine
+from bluebird.search.batch_size import BatchSize
 from bluebird.search.found import Source
 from bluebird.search.ledger import Ledger
 from bluebird.search.pool import DecodePool
 from bluebird.search.progress import Progress
 from bluebird.search.rank import rank
-from bluebird.search.results import Failure, Results, collect, write_csv, write_failures, write_page
+from bluebird.search.results import Failure, Results, collect, thumbnails, write_csv, write_failures, write_page
 from bluebird.search.row import Row
 from bluebird.search.scan import Scan
 from bluebird.search.sources import open_source
@@ -44,16 +42,18 @@ def _search(options: Namespace) -> int:
     keep_freed_memory()
     model = load_model(options.model)
     target = choose_target(model.classes, options.target)
-    device = choose_device(options.device)
+    device = choose_device(options.device, options.engine)
+    engine, fingerprint = open_engine(model, options.model, options.engine, device)
     source = open_source(options.where, every_seconds=options.every_seconds, exclude=options.exclude)
-    LOG.info("model %s, target %s, device %s", model.fingerprint, json.dumps(target), device)
-    with Ledger(options.out, _root(options.where), model.fingerprint, model.classes) as ledger, mute_c_libraries():
+    LOG.info("model %s, target %s, device %s", fingerprint, json.dumps(target), device)
+    ledger = Ledger(options.out, _root(options.where), fingerprint, model.classes, embeddings=options.embeddings)
+    with ledger, mute_c_libraries():
         ledger.aim(target)
-        gone = _scan(options, Engine(model, options.batch_size, device), model, target, source, ledger)
+        gone = _scan(options, engine, model, target, source, ledger)
         results = replace(rank(ledger, target), root=_base(source, options.where))
         _write(options, results, source)
         brought = _collect(options, results, source)
-        _report(options, results, gone, brought)
+        _report(options, results, _number_of_finds(ledger, options.accept), gone, brought)
     return 3 if results.failed else 0
 
 
@@ -74,7 +74,7 @@ def _scan(
     """One run of the scan; how many files have gone since the last."""
     pool = DecodePool(source, model.preprocessing.image_size, options.num_workers, options.timeout)
     targets = [model.classes.index(name) for name in target]
-    progress = Progress(source, options.out / "status.json")
+    progress = Progress(source, options.out / "status.json", options.accept)
 
     def note(rows: Sequence[Row], unchanged: int) -> None:
         progress.note(rows, unchanged)
@@ -83,7 +83,8 @@ def _scan(
     try:
         with progress, pool:
             return Scan(
-                source, ledger, pool, engine, targets, retry_failed=options.retry_failed, progress=note
+                source, ledger, pool, engine, targets, batch_size=BatchSize(options.batch_size),
+                embeddings=options.embeddings, retry_failed=options.retry_failed, progress=note,
             ).run()  # fmt: skip
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
@@ -103,13 +104,8 @@ def _write(options: Namespace, results: Results, source: Source) -> None:
     for name in options.also:
         file, write = ALSO[name]
         write(results, options.out / file)
-
-    def small(name: str) -> bytes | None:
-        with suppress(UnreadablePictureError, OSError):  # gone since it was scored: the page shows its name alone
-            return thumbnail(source.read(name), name)
-        return None
-
-    write_page(results, options.out / "finds.html", small, options.page_limit)
+    with thumbnails(source, options.num_workers, options.timeout) as pictures:
+        write_page(results, options.out / "finds.html", pictures, options.page_limit)
 
 
 def _collect(options: Namespace, results: Results, source: Source) -> str:
@@ -127,8 +123,12 @@ def _collect(options: Namespace, results: Results, source: Source) -> str:
     return f"collected    {counted or 'nothing'}, score {least:g} or more, in {options.collect}{first}"
 
 
-def _report(options: Namespace, results: Results, gone: int, brought: str) -> None:
-    finds = sum(1 for find in results.finds() if find.score >= options.accept)
+def _number_of_finds(ledger: Ledger, accept: float) -> int:
+    ((count,),) = ledger.select("SELECT count(*) FROM finds WHERE score >= ?", accept)
+    return int(count)
+
+
+def _report(options: Namespace, results: Results, finds: int, gone: int, brought: str) -> None:
     print(f"{results.wanted:<12} {finds:,} with a score of {options.accept:g} or more, of {results.scored:,} scored")
     found = results.scored + results.failed + results.skipped
     parts = f"{results.scored:,} scored + {results.failed:,} failed + {results.skipped:,} skipped"

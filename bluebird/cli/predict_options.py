@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from bluebird.cli.options import OptionParser, at_least, positive, share
+from bluebird.engines import CPU, ENGINES, cores
 from bluebird.errors import UsageError
 from bluebird.search.results import write_jsonl, write_megadetector, write_parquet
 
@@ -41,7 +42,7 @@ ALSO = {
 
 
 def parse(arguments: list[str]) -> Namespace:
-    """The options, with `exclude`: the folders that the search writes to, where they are not around what is searched.
+    """The options, with `exclude`: where the search writes to.
 
     Raises:
         UsageError: they make no sense, alone or together, or need a library that is not installed.
@@ -52,7 +53,7 @@ def parse(arguments: list[str]) -> Namespace:
     for name, folder in own.items():
         if _real(folder) == where:
             raise UsageError(f"--{name} {str(folder)!r}: is the searched folder itself; choose another")
-    options.exclude = [folder for folder in own.values() if not where.is_relative_to(_real(folder))]
+    options.exclude = [*own.values(), *filter(None, [options.log_file])]
     _check_log_file(options, where)
     _check_parquet(options.also)
     return options
@@ -98,14 +99,14 @@ def _class_of(word: str, classes: Sequence[str]) -> str:
     raise UsageError(f"--target {word!r} {seen}; name one class, or several one by one")
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of this name; for "auto", an accelerator where there is one.
+def choose_device(name: str, engine: str) -> torch.device:
+    """The device of this name; for "auto", an accelerator where there is one and the engine is torch.
 
     Raises:
         UsageError: this machine has no such device.
     """
     if name == "auto":
-        return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        return CPU if engine != "torch" else torch.accelerator.current_accelerator(check_available=True) or CPU
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -134,8 +135,27 @@ def _parser() -> OptionParser:
     add("--retry-failed", action="store_true", help="try files again that could not be read before")
     add("--every-seconds", type=positive, default=1.0, metavar="S", help="between frames of a video (default: 1)")
     add("--timeout", type=positive, default=10.0, metavar="S", help="give up a picture after this time (default: 10)")
-    add("--batch-size", type=at_least(1), default=64, metavar="N", help="pictures in a forward pass (default: 64)")
-    add("--num-workers", type=at_least(1), default=2, metavar="N", help="processes that decode (default: 2)")
+    add(
+        "--engine",
+        choices=ENGINES,
+        default="torch",
+        help="what computes; all but torch want an export (default: torch)",
+    )
+    add("--embeddings", action="store_true", help="keep what the network's last layer decides on, in the ledger")
+    add(
+        "--batch-size",
+        type=at_least(1),
+        default=0,
+        metavar="N",
+        help="pictures in a forward pass (default: what proves quickest)",
+    )
+    add(
+        "--num-workers",
+        type=at_least(1),
+        default=cores(),
+        metavar="N",
+        help="processes that decode (default: one for each core)",
+    )
     add("--log-file", type=Path, metavar="FILE", help="add to this file: settings, each file without a score, counts")
     add("--device", default="auto", help="auto, cpu, cuda, mps ... (default: auto)")
     return parser  # fmt: skip

@@ -13,6 +13,9 @@ import yaml
 
 from bluebird.errors import BundleError, DataError, UsageError
 
+_KEPT = ("model.optimizer.", "early_stopping.patience")
+"""Settings that Lightning and torch keep in a checkpoint, and take from there without a word."""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -68,11 +71,29 @@ def read_kept(folder: Path, wanted: dict[str, Any]) -> Kept | None:
     return Kept(path, step)
 
 
-def check_optimizer(folder: Path, class_path: str) -> None:
-    """Raise `UsageError` if the run in `folder` has another optimiser, whose state this one cannot take over."""
-    before = yaml.safe_load((folder / "config.yaml").read_bytes())["model"]["optimizer"]["class_path"]
-    if before != class_path:
-        raise UsageError(f"{str(folder)!r}: began with {before} and cannot go on with {class_path}; begin a new run")
+def check_settings(folder: Path, wanted: dict[str, Any]) -> None:
+    """Raise `UsageError` if the run in `folder` kept other settings than are wanted now, and would go on with its own.
+
+    `wanted` is a config as `config.yaml` holds it.
+    """
+    if not last_checkpoint(folder).is_file():
+        return
+    before, now = (dict(_flat(config)) for config in (yaml.safe_load((folder / "config.yaml").read_bytes()), wanted))
+    for key in sorted(before.keys() | now.keys()):
+        if key.startswith(_KEPT) and before.get(key) != now.get(key):
+            raise UsageError(
+                f"{str(folder)!r}: began with {before.get(key)} and cannot go on with {now.get(key)} ({key}), for its "
+                "checkpoint keeps that; leave it as it was, or begin a new run"
+            )
+
+
+def _flat(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """The settings of a nested config by their names on the command line."""
+    if not isinstance(config, dict):
+        yield key, config
+        return
+    for name, value in config.items():
+        yield from _flat(value, f"{key}.{name}" if key else name)
 
 
 @contextmanager

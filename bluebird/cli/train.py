@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.fabric.utilities.exceptions import MisconfigurationException
+import yaml
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -19,7 +19,8 @@ from bluebird.bundle import Bundle, Preprocessing, describe, save_bundle, versio
 from bluebird.callbacks import EpochSeed, ModelCard
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.parser import TrainCLI
-from bluebird.cli.resume import Kept, check_optimizer, interruptible, read_kept, split_resume
+from bluebird.cli.resume import Kept, check_settings, interruptible, read_kept, split_resume
+from bluebird.cli.settings import refused_in_a_line
 from bluebird.errors import OutputError, TrainingError, UsageError
 from bluebird.nets.summary import layer_table
 from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, TrainingBar, WeightHistograms
@@ -29,6 +30,11 @@ def run(arguments: list[str]) -> int:
     """Train, test with the best checkpoint, write the bundle, say where everything lies."""
     keep_freed_memory()
     _quiet_lightning()
+    with refused_in_a_line():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     resumed, arguments = split_resume(arguments)
     cli = TrainCLI(arguments)
     # before anything is written: a resumption that is refused leaves the run as it was
@@ -57,7 +63,7 @@ def _quiet_lightning() -> None:
 
 
 def _kept(cli: TrainCLI, resumed: Path) -> Kept | None:
-    check_optimizer(resumed, cli.config.model.optimizer.class_path)
+    check_settings(resumed, yaml.safe_load(cli.parser.dump(cli.config, skip_none=False)))
     return read_kept(resumed, describe(_bundle(cli, {})))
 
 
@@ -113,17 +119,12 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None) -> L.Trainer:
         GradientNorm(),
         TrainingBar(),
     ]
-    try:
-        return cli.instantiate_trainer(logger=logger, extra=callbacks)
-    except (MisconfigurationException, ImportError) as error:
-        raise UsageError(f"trainer: {error}") from error
+    return cli.instantiate_trainer(logger=logger, extra=callbacks)
 
 
 def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=kept.path if kept else None, weights_only=True)
-    except MisconfigurationException as error:
-        raise UsageError(f"trainer: {error}") from error
     except OSError as error:
         raise OutputError(
             f"{trainer.log_dir!r}: the run cannot be written any more ({error.strerror or error}); make room, then "
@@ -139,8 +140,12 @@ def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
 
 def _test(trainer: L.Trainer, cli: TrainCLI) -> dict[str, float]:
     """Metrics of the best checkpoint, whose weights the model keeps."""
-    (metrics,) = trainer.test(cli.model, cli.datamodule, ckpt_path="best", weights_only=True, verbose=False)
-    return {name: float(value) for name, value in metrics.items()}
+    if not getattr(trainer.checkpoint_callback, "best_model_path", ""):
+        raise UsageError("trainer: no epoch was trained, validated and kept, so there is none to test; ask for one")
+    tested = trainer.test(cli.model, cli.datamodule, ckpt_path="best", weights_only=True, verbose=False)
+    if not tested:
+        raise UsageError("trainer: nothing was tested; raise limit_test_batches")
+    return {name: float(value) for name, value in tested[0].items()}
 
 
 def _bundle(cli: TrainCLI, metrics: dict[str, float]) -> Bundle:

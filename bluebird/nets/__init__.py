@@ -1,7 +1,8 @@
 """Networks: batches of normalised images (N, 3, S, S) become probabilities (N, K)."""
 
+from bluebird.nets.backbone import Backbone
 from bluebird.nets.cnn import CNN
 from bluebird.nets.mlp import MLP
 from bluebird.nets.network import Network
 
-__all__ = ["CNN", "MLP", "Network"]
+__all__ = ["CNN", "MLP", "Backbone", "Network"]

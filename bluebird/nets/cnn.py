@@ -81,12 +81,11 @@ class CNN(Network):
         self.to(memory_format=torch.channels_last)  # the quicker order in memory; the numbers are the same
 
     def features(self, images: Tensor) -> Tensor:
-        """The pooled features (N, widths[-1]) that the last layer decides on."""
         maps: Tensor = self.stages(self.stem(images))
         return maps.mean(dim=(2, 3))  # (N, C, H, W) -> (N, C)
 
-    def logits(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.dropout(self.features(images)))
+    def decide(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.dropout(features))
         return logits
 
     @torch.no_grad()

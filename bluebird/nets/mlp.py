@@ -65,8 +65,13 @@ class MLP(Network):
         self.layers = nn.Sequential(*layers, nn.Linear(units, num_classes))
         self._initialise()
 
-    def logits(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.layers(images)
+    def features(self, images: Tensor) -> Tensor:
+        for layer in list(self.layers)[:-1]:
+            images = layer(images)
+        return images
+
+    def decide(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.layers[-1](features)
         return logits
 
     @torch.no_grad()

@@ -28,8 +28,16 @@ class Network(nn.Module, ABC):
         self.arguments: dict[str, Any] = {"num_classes": num_classes, "image_size": image_size}
 
     @abstractmethod
+    def features(self, images: Tensor) -> Tensor:
+        """What the last layer decides on, (N, F), of images float (N, 3, S, S); like pictures have like features."""
+
+    @abstractmethod
+    def decide(self, features: Tensor) -> Tensor:
+        """The last layer, and the dropout before it if any: features (N, F) to logits (N, num_classes)."""
+
     def logits(self, images: Tensor) -> Tensor:
         """Unnormalised log-probabilities (N, num_classes) of images float (N, 3, S, S); the loss takes these."""
+        return self.decide(self.features(images))
 
     def forward(self, images: Tensor) -> Tensor:
         """Probabilities (N, num_classes) of images float (N, 3, S, S); each row sums to one."""

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import io
-from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from bluebird.pixels.decode import decode_bytes
+from bluebird.pixels.quick import Facts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_TURNED = 5  # EXIF orientations from here on swap width and height
 
 
-def thumbnail(data: bytes, name: str, side_px: int = 240) -> bytes:
-    """The picture in the bytes of a file as a JPEG of at most `side_px` on its longer side, upright.
+def thumbnail(pixels: Tensor, facts: Facts) -> bytes:
+    """A picture's square with its old proportions, as a JPEG that is nowhere larger than the square or the picture.
 
-    Raises:
-        UnreadablePictureError: as `decode_bytes`.
+    Args:
+        pixels: uint8 (3, S, S), upright, as `quick.shrink` gives it.
+        facts: of its file.
     """
-    small = _reduced(data, side_px) or Image.fromarray(decode_bytes(data, name).permute(1, 2, 0).numpy())
-    small.thumbnail((side_px, side_px), reducing_gap=2.0)
+    square = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    sides = (facts.width, facts.height) if facts.orientation < _TURNED else (facts.height, facts.width)
+    scale = min(1.0, square.width / max(sides))
+    size = (max(1, round(sides[0] * scale)), max(1, round(sides[1] * scale)))
+    small = square if size == square.size else square.resize(size, Image.Resampling.BILINEAR)
     out = io.BytesIO()
     small.save(out, "JPEG", quality=82)
     return out.getvalue()
-
-
-def _reduced(data: bytes, side_px: int) -> Image.Image | None:
-    """A plain JPEG, decoded at a fraction of its size; None for all else, which `decode_bytes` is the judge of."""
-    with suppress(Exception), Image.open(io.BytesIO(data)) as image:
-        if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
-            image.draft("RGB", (2 * side_px, 2 * side_px))
-            return ImageOps.exif_transpose(image).convert("RGB")
-    return None

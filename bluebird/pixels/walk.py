@@ -8,6 +8,9 @@ from pathlib import Path
 
 from bluebird.errors import DataError
 
+_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+"""Names, in small letters, of what Windows and macOS leave in every folder, besides those with a dot."""
+
 
 def check_folder(folder: Path) -> None:
     """Raise `DataError` unless `folder` is a folder that can be listed."""
@@ -52,7 +55,16 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
             yield Path(entry.path)
 
 
+def is_hidden_name(name: str) -> bool:
+    """Whether one name, without folders, starts with a dot or is a system's own litter."""
+    return name[:1] == "." or name.lower() in _LITTER
+
+
+def passes_hidden(path: str) -> bool:
+    """Whether any part of a path with forward slashes is hidden; `.` and `..` are not."""
+    return any(is_hidden_name(part) for part in path.split("/") if part not in (".", ".."))
+
+
 def is_hidden(path: Path, root: Path) -> bool:
-    """Whether the path, from `root` down, passes through a dot name or is a system's own litter."""
-    parts = path.relative_to(root).parts
-    return any(part.startswith(".") or part in {"Thumbs.db", "desktop.ini", "__MACOSX"} for part in parts)
+    """Whether the path, from `root` down, passes through a hidden name."""
+    return passes_hidden(path.relative_to(root).as_posix())

@@ -44,14 +44,18 @@ class Ledger:
         root: what is searched; a ledger stays with its root.
         model: fingerprint of the model; rows of another model count as not yet scored.
         classes: K class names.
+        embeddings: rows without an embedding count as not yet scored, too.
 
     Raises:
         OutputError: the folder cannot be written, or its file is no ledger.
         UsageError: another search is running on it, or it belongs to another root.
     """
 
-    def __init__(self, folder: Path, root: str, model: str, classes: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, root: str, model: str, classes: Sequence[str], *, embeddings: bool = False
+    ) -> None:
         self.path = folder / "finds.sqlite"
+        self._wants = "embedding IS NOT NULL" if embeddings else "TRUE"
         self.root, self.model, self.classes = root, model, tuple(classes)
         self.target: tuple[str, ...] = ()
 
@@ -129,10 +133,11 @@ class Ledger:
         """
         by_path = {printable(file.name): file for file in found}
         marks = ", ".join("?" * len(by_path))
-        query = f"SELECT path, id, size, mtime_ns, status, reason, model FROM pictures WHERE path IN ({marks})"
+        query = f"""SELECT path, id, size, mtime_ns, status, reason, model = ? AND {self._wants}
+                    FROM pictures WHERE path IN ({marks})"""
         holding = {
             path: id_
-            for path, id_, *kept in self.select(query, *by_path)
+            for path, id_, *kept in self.select(query, self.model, *by_path)
             if self._holds(by_path[path], *kept, retry_failed=retry_failed)
         }
         with self.writing():
@@ -141,13 +146,13 @@ class Ledger:
         return {by_path[path].name for path in holding}
 
     def _holds(
-        self, file: Found, size: int, mtime_ns: int, status: str, reason: str, model: str, *, retry_failed: bool
+        self, file: Found, size: int, mtime_ns: int, status: str, reason: str, scored: int, *, retry_failed: bool
     ) -> bool:
         if (size, mtime_ns) != (file.size, file.mtime_ns) or (status == "skipped") != bool(file.skipped):
             return False
         if status == "failed":
             return not retry_failed
-        return reason == file.skipped if status == "skipped" else model == self.model
+        return reason == file.skipped if status == "skipped" else bool(scored)
 
     def sizes_known(self, sizes: Sequence[int]) -> set[int]:
         """Which of these sizes a picture has that this model scored: only then a new file may be a moved one."""
@@ -157,8 +162,8 @@ class Ledger:
 
     def same_content(self, file: Found, digest: bytes) -> Row | None:
         """The row of `file` from that of a picture with the same content, scored by this model."""
-        query = """SELECT width, height, orientation, taken, dhash, probs, novelty, embedding FROM pictures
-                   WHERE status = 'scored' AND size = ? AND digest = ? AND model = ? LIMIT 1"""
+        query = f"""SELECT width, height, orientation, taken, dhash, probs, novelty, embedding FROM pictures
+                    WHERE status = 'scored' AND size = ? AND digest = ? AND model = ? AND {self._wants} LIMIT 1"""
         known = self.select(query, file.size, digest, self.model)
         if not known:
             return None
@@ -182,9 +187,21 @@ class Ledger:
     def _score(self, probs: bytes) -> float | None:
         return score_of(probs, self._columns(self.target)) if self.target else None
 
-    def finish(self) -> int:
-        """Mark what was not seen in this run as gone; how many have gone since the last."""
+    def finish(self, unlisted: Sequence[str] = ()) -> int:
+        """Mark what was not seen in this run as gone; how many have gone since the last.
+
+        Args:
+            unlisted: names of folders, with a slash at their end, that could not be listed; what is below them has
+                not gone, for nobody could tell.
+        """
         with self.writing():
+            for folder in map(printable, unlisted):
+                self.db.execute(
+                    "UPDATE pictures SET run = ? WHERE gone = 0 AND path > ? AND path < ?",
+                    (self.run, folder, folder[:-1] + "0"),  # what follows "/"
+                )
+            # a folder that can be listed again has not gone, only its row
+            self.db.execute("DELETE FROM pictures WHERE run < ? AND status = 'skipped' AND path LIKE '%/'", (self.run,))
             return self.db.execute("UPDATE pictures SET gone = 1 WHERE run < ? AND gone = 0", (self.run,)).rowcount
 
     def counts(self) -> Counts:

@@ -6,7 +6,7 @@ import signal
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from multiprocessing.connection import wait
 
 import torch
@@ -17,6 +17,9 @@ from bluebird.pixels.quick import Facts, dhash
 from bluebird.search.found import Source
 from bluebird.search.process import Chunk, Result, Worker
 from bluebird.search.worker import NOTHING, OUT_OF_MEMORY, Orders, Slots
+
+_AHEAD = 128
+"""Pictures that are decoded, or being decoded, while the network is at others."""
 
 _TRIES = 2
 """A picture is given up when two workers died of it: one may have died by accident."""
@@ -86,17 +89,19 @@ class DecodePool:
 
     def decode(self, names: Iterable[str]) -> Iterator[Decoded]:
         """Each name's picture or error, once and in order."""
-        for batch in self.decode_batches(names, 16):
+        for batch in self.decode_batches(names, repeat(16)):
             yield from batch.decoded
 
-    def decode_batches(self, names: Iterable[str], batch_size: int) -> Iterator[Batch]:
-        """The same, `batch_size` names at a time; about two batches are taken ahead.
+    def decode_batches(self, names: Iterable[str], sizes: Iterator[int]) -> Iterator[Batch]:
+        """The same, as many names at a time as `sizes` says next; some `_AHEAD` are taken ahead.
 
         Raises:
             BluebirdError: the workers cannot even begin.
         """
-        results = self._in_order(iter(names), 2 * batch_size)
-        while items := list(islice(results, batch_size)):
+        results = self._in_order(iter(names))
+        for size in sizes:
+            if not (items := list(islice(results, size))):
+                return
             yield self._batch(items)
 
     def _batch(self, items: list[tuple[str, Result]]) -> Batch:
@@ -106,10 +111,10 @@ class DecodePool:
         seen = zip(pixels, dhash(pixels) if squares else [], strict=True)
         return Batch(pixels, [_decoded(name, result, seen) for name, result in items])
 
-    def _in_order(self, names: Iterator[str], ahead: int) -> Iterator[tuple[str, Result]]:
+    def _in_order(self, names: Iterator[str]) -> Iterator[tuple[str, Result]]:
         window: deque[Chunk] = deque()
         while True:
-            self._ask(names, window, ahead)
+            self._ask(names, window)
             if not window:
                 return
             if window[0].missing():
@@ -118,10 +123,10 @@ class DecodePool:
                 chunk = window.popleft()
                 yield from zip(chunk.names, map(chunk.results.__getitem__, chunk.numbers()), strict=True)
 
-    def _ask(self, names: Iterator[str], window: deque[Chunk], ahead: int) -> None:
+    def _ask(self, names: Iterator[str], window: deque[Chunk]) -> None:
         """Hand out chunks until no worker is free, or enough is on its way."""
         size = Slots.chunk_size(self._orders.image_size)
-        while len(window) < max(2 * self._num_workers, -(-ahead // size)):
+        while len(window) < max(2 * self._num_workers, -(-_AHEAD // size)):
             worker = min(self._workers, key=lambda worker: len(worker.pending))
             if not worker.is_free() or not (taken := list(islice(names, size))):
                 return

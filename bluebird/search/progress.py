@@ -19,9 +19,6 @@ from bluebird.errors import BluebirdError
 from bluebird.search.found import Source
 from bluebird.search.row import Row
 
-FIND = 0.5
-"""Score from which on the bar counts a picture as a find."""
-
 _EVERY_SECONDS = 2.0
 _RECENT_SECONDS = 30.0
 
@@ -53,12 +50,15 @@ class Progress:
     Args:
         source: what is searched; counted in the background, so that there can be an ETA.
         status: file that is rewritten every 2 s with one line of JSON: state, found, total, scored, failed,
-            skipped, unchanged, finds, per_second (of the last 30 s), eta_seconds, seconds.
+            skipped, unchanged, finds, per_second (of the last 30 s), eta_seconds, seconds. All counts are of this
+            run: `finds` are among what it scored, so finds that are unchanged are counted as unchanged alone.
+        accept: the score from which on a picture is a find.
     """
 
-    def __init__(self, source: Source, status: Path) -> None:
+    def __init__(self, source: Source, status: Path, accept: float) -> None:
         self._census = Census(source)
         self._status = status
+        self._accept = accept
         self.counts: Counter[str] = Counter()
         self._began = self._written = time.monotonic()
         self._recent = deque([(self._began, 0)])  # when so many had been found
@@ -80,7 +80,7 @@ class Progress:
     def note(self, rows: Sequence[Row], unchanged: int) -> None:
         self.counts.update(row.status for row in rows)
         self.counts["unchanged"] += unchanged
-        self.counts["finds"] += sum(row.score is not None and row.score >= FIND for row in rows)
+        self.counts["finds"] += sum(row.score is not None and row.score >= self._accept for row in rows)
         self._bar.total = self._census.total
         self._bar.set_postfix(finds=self.counts["finds"], failed=self.counts["failed"], refresh=False)
         self._bar.update(len(rows) + unchanged)

@@ -110,6 +110,24 @@ def test_a_folder_to_write_around_the_searched_one_hides_nothing_of_it(
     assert len(_rows(tmp_path)) == 4
 
 
+@pytest.mark.parametrize("where", ["unknown/**", "list.txt"])
+def test_it_never_finds_what_it_writes_even_right_beside_what_it_searches(
+    where: str, trained: Path, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    folder = make_folder(2, "unknown")
+    monkeypatch.chdir(tmp_path)
+    also = [word for form in ("jsonl", "megadetector", "parquet") for word in ("--also", form)]
+    more = [*also, "--collect", "unknown/.", "--accept", "0", "--log-file", "unknown/log"]
+    for _ in range(2):
+        listed = sorted(str(path.relative_to(tmp_path)) for path in folder.rglob("*") if path.is_file())
+        Path("list.txt").write_text("\n".join(listed))
+        assert _search(trained, where, folder, *more) == 0
+        assert "found = 4 scored + 0 failed" in capsys.readouterr().out
+    written = {"finds.csv", "finds.html", "finds.jsonl", "finds.megadetector.json", "finds.parquet", "log"}
+    assert written <= {path.name for path in folder.iterdir()}
+    assert len(list(folder.glob("000*_*.png"))) == 4
+
+
 def test_archives_are_searched_where_they_lie(trained: Path, make_folder: MakeFolder, tmp_path: Path) -> None:
     folder = make_folder(2, "unknown")
     with zipfile.ZipFile(folder / "more.zip", "w") as archive:
@@ -161,6 +179,21 @@ def test_finds_of_a_pattern_or_a_list_are_linked_and_can_be_clicked_on(
     links = {link.readlink() for link in (tmp_path / "best").iterdir()}
     assert links == {folder / "blue" / f"00{n}.png" for n in range(2)}
     assert f"file://{folder}/blue/000.png" in (tmp_path / "out" / "finds.html").read_text()
+
+
+@pytest.mark.parametrize("accept", ["0.001", "0.95", "1"])
+def test_the_accepted_score_says_what_a_find_is_wherever_finds_are_counted(
+    accept: str, trained: Path, make_folder: MakeFolder, tmp_path: Path, capsys: Capture
+) -> None:
+    folder, out = make_folder(6, "unknown"), tmp_path / "out"
+    for new in (True, False):
+        assert _search(trained, folder, out, "--accept", accept) == 0
+        expected = sum(float(row["score"]) >= float(accept) for row in _rows(out))
+        assert f"{expected} with a score of {accept} or more, of 12 scored" in capsys.readouterr().out
+        assert json.loads((out / "status.json").read_text())["finds"] == (expected if new else 0)
+    (folder / _rows(out)[0]["path"]).unlink()
+    assert _search(trained, folder, out, "--accept", "0") == 0
+    assert "11 with a score of 0 or more, of 11 scored" in capsys.readouterr().out
 
 
 def test_other_forms_are_written_on_request(trained: Path, make_folder: MakeFolder, tmp_path: Path) -> None:

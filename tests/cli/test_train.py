@@ -306,6 +306,43 @@ def test_another_optimiser_is_refused_on_resuming(trained: Path, capsys: pytest.
     assert "began with torch.optim.AdamW and cannot go on with torch.optim.SGD" in line
 
 
+@pytest.mark.parametrize(
+    ("option", "before", "now"),
+    [
+        ("model.optimizer.init_args.lr", "0.01", "0.001"),
+        ("model.optimizer.init_args.weight_decay", "0.01", "0.5"),
+        ("model.optimizer.init_args.betas", "[0.9, 0.999]", "[0.5, 0.9]"),
+        ("early_stopping.patience", "10", "20"),
+    ],
+)
+def test_a_setting_that_the_checkpoint_would_override_is_refused_on_resuming(
+    option: str, before: str, now: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "small" / "version_0"))
+    line = _fails(["--resume", str(run), f"--{option}", now], capsys)
+    assert f"began with {before} and cannot go on with {now} ({option})" in line
+    assert (run / "config.yaml").read_bytes() == (trained / "config.yaml").read_bytes()
+
+
+def test_the_same_settings_said_again_and_others_that_take_effect_are_taken_on_resuming(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "small" / "version_0"))
+    options = ["--model.optimizer.init_args.lr", "1e-2", "--trainer.max_epochs", "5", "--runs_dir", str(tmp_path)]
+    assert main(["train", "--resume", str(run), *options]) == 0
+    assert "epoch   5/5" in capsys.readouterr().err
+
+
+def test_a_run_that_kept_nothing_yet_begins_with_whatever_is_asked_for(trained: Path, tmp_path: Path) -> None:
+    run = tmp_path / "small" / "version_0"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_bytes((trained / "config.yaml").read_bytes())
+    options = ["--model.optimizer.init_args.lr", "0.02", "--trainer.max_epochs", "1"]
+    assert main(["train", "--resume", str(run), *options]) == 0
+    (state,) = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"]
+    assert {group["initial_lr"] for group in state["param_groups"]} == {0.02}
+
+
 def test_other_pictures_than_before_are_refused_on_resuming(
     make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bluebird.errors import DataError
-from bluebird.pixels.walk import is_hidden, walk_files
+from bluebird.pixels.walk import is_hidden, passes_hidden, walk_files
 
 
 def _touch(*paths: Path) -> None:
@@ -53,7 +53,17 @@ def test_a_folder_that_is_not_there_or_none_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "hidden"), [(".git/a", True), ("a/.b", True), ("a/Thumbs.db", True), ("a/b.jpg", False)]
-)
-def test_litter_of_systems_is_told_from_pictures(path: str, hidden: bool) -> None:
+    ("path", "hidden"),
+    [
+        (".git/a", True), ("a/.b/c.jpg", True), (".a", True), ("a/Thumbs.db", True), ("a/THUMBS.DB", True),
+        ("a/Desktop.ini", True), ("__MACOSX/a.jpg", True), ("a/b.jpg", False), ("a./b.jpg", False),
+    ],
+)  # fmt: skip
+def test_litter_of_systems_is_told_from_pictures_whatever_its_capitals(path: str, hidden: bool) -> None:
     assert is_hidden(Path("/root") / path, Path("/root")) is hidden
+    assert passes_hidden(path) is hidden
+
+
+@pytest.mark.parametrize("path", ["./a.jpg", "../a.jpg", "/a//b.jpg"])
+def test_a_step_up_or_nowhere_is_not_hidden(path: str) -> None:
+    assert not passes_hidden(path)

@@ -238,3 +238,19 @@ def test_a_batch_that_breaks_off_is_not_written_and_those_before_stay(folder: Pa
             ledger.record([scored("b/2.jpg"), wrong])
         ledger.record([scored("b/4.jpg")])
     assert ask(folder, "SELECT path FROM pictures WHERE path > 'b' ORDER BY path") == [("b/1.jpg",), ("b/4.jpg",)]
+
+
+def test_what_lies_in_a_folder_that_could_not_be_listed_has_not_gone(tmp_path: Path) -> None:
+    inside, beside = ["a/x.jpg", "a/b/y.jpg"], ["a.jpg", "a-b/z.jpg", "a0.jpg"]
+    closed = found("a/", size=0, mtime_ns=0, skipped="a folder that cannot be listed: Permission denied")
+    with open_ledger(tmp_path) as ledger:
+        ledger.record([scored(name) for name in (*inside, *beside)])
+        ledger.finish()
+    with open_ledger(tmp_path) as ledger:
+        ledger.record([skipped(closed), scored("a.jpg")])
+        assert ledger.finish(["a/"]) == 2
+        assert ledger.counts() == Counts(scored=3, skipped=1, gone=2)
+    with open_ledger(tmp_path) as ledger:  # it is open again, and one of its files is not there any more
+        ledger.record([scored("a.jpg"), scored("a/x.jpg")])
+        assert ledger.finish() == 1
+        assert ledger.counts() == Counts(scored=2, gone=3)

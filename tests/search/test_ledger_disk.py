@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,27 +10,10 @@ import pytest
 from bluebird.errors import OutputError
 from bluebird.search.ledger import Ledger
 from bluebird.search.row import Row
+from tests.conftest import mount
 from tests.search.ledgers import ask, open_ledger, scored
 
 _BATCH = 50
-
-
-def _mount(*arguments: str) -> None:
-    done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"a disk cannot be mounted here: {done.stderr.strip()}")
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MiB."""
-    if os.geteuid():
-        pytest.skip("only root may mount a disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    _mount("-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder))
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def batch(number: int) -> list[Row]:
@@ -98,10 +79,10 @@ def test_a_ledger_that_finds_no_room_to_begin_is_refused_in_one_line_and_begins_
 def test_a_disk_that_may_not_be_written_is_refused_in_one_line(disk: Path) -> None:
     with open_ledger(disk) as ledger:
         ledger.record(batch(0))
-    _mount("-o", "remount,ro", str(disk))
+    mount("-o", "remount,ro", str(disk))
     for _ in range(2):
         with pytest.raises(OutputError, match=r"finds\.sqlite': cannot be used \(Read-only file system\)"):
             open_ledger(disk).__enter__()
-    _mount("-o", "remount,rw", str(disk))
+    mount("-o", "remount,rw", str(disk))
     with open_ledger(disk) as ledger:
         assert ledger.run == 2

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,7 @@ def test_neither_batches_nor_workers_change_what_shrink_makes_of_a_file(
 ) -> None:
     paths = photos(tmp_path)
     with DecodePool(Files(), SIZE, num_workers=num_workers) as pool:
-        batches = list(pool.decode_batches(paths, batch_size))
+        batches = list(pool.decode_batches(paths, repeat(batch_size)))
     assert [len(batch.decoded) for batch in batches[:-1]] == [batch_size] * (len(batches) - 1)
     got = [decoded for batch in batches for decoded in batch.decoded]
     assert [decoded.name for decoded in got] == paths
@@ -142,7 +143,7 @@ def test_neither_batches_nor_workers_change_what_shrink_makes_of_a_file(
 
 def test_a_batch_is_one_piece_of_memory_channels_last(tmp_path: Path) -> None:
     with DecodePool(Files(), SIZE) as pool:
-        (batch,) = pool.decode_batches(photos(tmp_path), 100)
+        (batch,) = pool.decode_batches(photos(tmp_path), repeat(100))
     readable = [decoded for decoded in batch.decoded if not decoded.error]
     assert batch.pixels.shape == (len(readable), 3, SIZE, SIZE)
     assert batch.pixels.is_contiguous(memory_format=torch.channels_last)
@@ -153,8 +154,8 @@ def test_a_batch_is_one_piece_of_memory_channels_last(tmp_path: Path) -> None:
 
 def test_a_batch_in_vain_has_no_pixels() -> None:
     with DecodePool(Hostile(), SIZE) as pool:
-        batches = list(pool.decode_batches(["gone/1", "text/2", "gone/3"], 2))
-        assert list(pool.decode_batches([], 2)) == []
+        batches = list(pool.decode_batches(["gone/1", "text/2", "gone/3"], repeat(2)))
+        assert list(pool.decode_batches([], repeat(2))) == []
     assert [tuple(batch.pixels.shape) for batch in batches] == [(0, 3, SIZE, SIZE)] * 2
 
 
@@ -168,7 +169,7 @@ def test_names_are_taken_only_as_they_are_needed() -> None:
             yield f"good/{taken}"
 
     with DecodePool(Hostile(), SIZE) as pool:
-        batches = pool.decode_batches(endless(), 50)
+        batches = pool.decode_batches(endless(), repeat(50))
         for _ in range(20):
             for decoded in next(batches).decoded:
                 check(decoded)

@@ -64,7 +64,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_at_once")
 def test_the_status_is_told_at_the_start_on_the_way_and_at_the_end(path: Path) -> None:
-    with Progress(Counted(40), path) as progress:
+    with Progress(Counted(40), path, 0.5) as progress:
         assert {key: _read(path)[key] for key in ("state", "found", "finds")} == {
             "state": "running",
             "found": 0,
@@ -84,10 +84,17 @@ def test_the_status_is_told_at_the_start_on_the_way_and_at_the_end(path: Path) -
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize(("accept", "finds"), [(0.0, 4), (0.3, 3), (0.9, 1), (1.0, 0)])
+def test_finds_are_counted_from_the_accepted_score_on_among_what_is_new(path: Path, accept: float, finds: int) -> None:
+    with Progress(Counted(9), path, accept) as progress:
+        progress.note([*_rows(1, score=0.1), *_rows(2, score=0.3), *_rows(1, score=0.9), *_rows(1, "failed")], 4)
+    assert (_read(path)["finds"], _read(path)["unchanged"]) == (finds, 4)
+
+
 @pytest.mark.parametrize(("error", "state"), [(KeyboardInterrupt, "interrupted"), (DataError, "failed")])
 def test_how_it_ended_is_told(error: type[BaseException], state: str, path: Path) -> None:
     def search() -> None:
-        with Progress(Counted(9), path) as progress:
+        with Progress(Counted(9), path, 0.5) as progress:
             progress.note(_rows(5), 0)
             raise error("at once")
 
@@ -98,14 +105,14 @@ def test_how_it_ended_is_told(error: type[BaseException], state: str, path: Path
 
 
 def test_a_search_of_nothing_has_an_end_too(path: Path) -> None:
-    with Progress(Counted(0), path):
+    with Progress(Counted(0), path, 0.5):
         pass
     assert (_read(path)["state"], _read(path)["total"], _read(path)["per_second"]) == ("done", 0, 0)
 
 
 @pytest.mark.usefixtures("_at_once")
 def test_without_a_total_there_is_no_eta(path: Path) -> None:
-    with Progress(Counted(9, there=False), path) as progress:
+    with Progress(Counted(9, there=False), path, 0.5) as progress:
         _counted(progress)
         progress.note(_rows(5), 0)
         status = _read(path)
@@ -123,7 +130,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.mark.usefixtures("_at_once")
 def test_the_eta_goes_by_the_pace_of_late(path: Path, clock: list[float]) -> None:
-    with Progress(Counted(100_000), path) as progress:
+    with Progress(Counted(100_000), path, 0.5) as progress:
         _counted(progress)
         for second in range(1, 4):  # unchanged: 20,000 a second
             clock[0] = second
@@ -143,7 +150,7 @@ def test_the_eta_goes_by_the_pace_of_late(path: Path, clock: list[float]) -> Non
 
 @pytest.mark.usefixtures("_at_once")
 def test_files_that_came_after_the_count_make_no_negative_eta(path: Path, clock: list[float]) -> None:
-    with Progress(Counted(5), path) as progress:
+    with Progress(Counted(5), path, 0.5) as progress:
         _counted(progress)
         clock[0] = 1
         progress.note(_rows(7), 0)
@@ -162,7 +169,7 @@ def test_whoever_reads_along_never_sees_half_a_line(path: Path) -> None:
             except (ValueError, AssertionError) as error:
                 failed.append(error)
 
-    with Progress(Counted(3000), path) as progress:
+    with Progress(Counted(3000), path, 0.5) as progress:
         reader = threading.Thread(target=read)
         reader.start()
         while len(seen) < 20 and progress.found < 10**6:
@@ -176,7 +183,7 @@ def test_whoever_reads_along_never_sees_half_a_line(path: Path) -> None:
 def test_a_status_that_cannot_be_written_any_more_stops_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
-    with Progress(Counted(5), folder / "status.json") as progress:
+    with Progress(Counted(5), folder / "status.json", 0.5) as progress:
         (folder / "status.json").unlink()
         folder.rmdir()
         progress.note(_rows(5), 0)
@@ -184,7 +191,7 @@ def test_a_status_that_cannot_be_written_any_more_stops_nothing(tmp_path: Path) 
 
 
 def test_the_count_ends_with_the_search(path: Path) -> None:
-    with Progress(Counted(10**9), path) as progress:
+    with Progress(Counted(10**9), path, 0.5) as progress:
         assert progress._census.is_alive()
     progress._census.join(60)
     assert not progress._census.is_alive()

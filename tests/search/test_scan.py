@@ -15,11 +15,13 @@ import torch
 from PIL import Image
 
 from bluebird.bundle import Bundle, Preprocessing
+from bluebird.engines.engine import Engine
+from bluebird.engines.native import Torch
 from bluebird.errors import DataError
 from bluebird.nets import CNN
 from bluebird.pixels.decode import decode
 from bluebird.pixels.transforms import squeeze
-from bluebird.search.engine import Engine
+from bluebird.search.batch_size import BatchSize
 from bluebird.search.found import Source
 from bluebird.search.ledger import Ledger
 from bluebird.search.pool import DecodePool
@@ -116,8 +118,9 @@ def scan(pool: DecodePool, source: Noted, tmp_path: Path) -> Scanned:
         run = Run(stop_after=stop_after)
         with Ledger(tmp_path / out, "root", model.fingerprint, CLASSES) as ledger:
             ledger.aim(["b"])
-            engine = Engine(model, batch_size)
-            run.gone = Scan(source, ledger, pool, engine, [1], progress=run.note, **more).run()
+            engine = Engine(Torch(model), model.familiarity)
+            scan = Scan(source, ledger, pool, engine, [1], batch_size=BatchSize(batch_size), progress=run.note, **more)
+            run.gone = scan.run()
             run.results = rank(ledger, ["b"])
             run.ranking = [(find.rank, find.name, find.leader) for find in run.results.finds()]
             run.table = ledger.db.execute(TABLE).fetchall()

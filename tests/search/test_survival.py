@@ -59,7 +59,7 @@ def nursery() -> Iterator[Nursery]:
 
 def check(folder: Path) -> int:
     """Whether what a dead search left is sound; how many files it holds."""
-    if not ask(folder, "SELECT name FROM sqlite_master"):
+    if not (folder / "finds.sqlite").exists() or not ask(folder, "SELECT name FROM sqlite_master"):
         return 0  # it died before it had begun
     assert ask(folder, "PRAGMA integrity_check") == [("ok",)]
     paths = [path for (path,) in ask(folder, "SELECT path FROM pictures ORDER BY path")]

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from bluebird.cli import main
 from bluebird.errors import UsageError
-from bluebird.nets import Network
+from bluebird.nets import Backbone
 from bluebird.nets.classifier import Classifier
 from bluebird.twins import ByHandClassifier
 from tests.conftest import MakeFolder, small_run
@@ -118,10 +118,6 @@ def test_what_cannot_be_trained_by_hand_is_refused_in_one_line(
 
 
 def test_a_network_without_a_twin_is_refused() -> None:
-    class Foreign(Network):
-        def logits(self, images: torch.Tensor) -> torch.Tensor:
-            return images.flatten(1)[:, : self.num_classes]
-
-    Classifier(["a", "b"], 8, network=Foreign)
-    with pytest.raises(UsageError, match="Foreign has no twin by hand"):
-        ByHandClassifier(["a", "b"], 8, network=Foreign)
+    Classifier(["a", "b"], 32, network=Backbone)
+    with pytest.raises(UsageError, match="Backbone has no twin by hand"):
+        ByHandClassifier(["a", "b"], 32, network=Backbone)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bluebird.errors import UsageError
-from bluebird.nets import CNN, MLP, Network
+from bluebird.nets import CNN, MLP, Backbone, Network
 from bluebird.scratch import activations, chain, layers, places
 from bluebird.scratch.checks import checked
 from bluebird.scratch.descent import SGD
@@ -143,9 +143,5 @@ def test_a_drawn_mask_is_kept_for_the_way_back() -> None:
 
 
 def test_a_network_without_a_twin_is_refused() -> None:
-    class Foreign(Network):
-        def logits(self, images: Tensor) -> Tensor:
-            return images.flatten(1)[:, :3]
-
-    with pytest.raises(UsageError, match="Foreign has no twin by hand; expected MLP or CNN"):
-        twin(Foreign(3, 8))
+    with pytest.raises(UsageError, match="Backbone has no twin by hand; expected MLP or CNN"):
+        twin(Backbone(3, 32))

@@ -3,8 +3,9 @@
 from bluebird.search.results.collect import How, Outcome, collect
 from bluebird.search.results.find import Failure, Find, Results
 from bluebird.search.results.megadetector import write_megadetector
-from bluebird.search.results.page import Thumbnail, write_page
+from bluebird.search.results.page import Thumbnails, write_page
 from bluebird.search.results.tables import write_csv, write_failures, write_jsonl, write_parquet
+from bluebird.search.results.thumbnails import thumbnails
 
 __all__ = [
     "Failure",
@@ -12,8 +13,9 @@ __all__ = [
     "How",
     "Outcome",
     "Results",
-    "Thumbnail",
+    "Thumbnails",
     "collect",
+    "thumbnails",
     "write_csv",
     "write_failures",
     "write_jsonl",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
@@ -26,7 +26,8 @@ from bluebird.search.results.cards import NOVEL, Section, card, section
 from bluebird.search.results.find import Find, Results
 from bluebird.search.results.whole import whole
 
-Thumbnail = Callable[[str], bytes | None]
+Thumbnails = Callable[[Sequence[str]], Iterable[bytes | None]]
+"""Gives, for some names of finds, small JPEGs (about 200 px) in their order; None where there can be none."""
 
 _BINS = 50
 _LOOKALIKES = 200
@@ -36,13 +37,13 @@ _PICTURES_IN_A_BLOCK = 100
 _SCRIPTS = ("cards.js", "keyboard.js", "view.js", "marks.js", "scores.js", "start.js")
 
 
-def write_page(results: Results, path: Path, thumbnail: Thumbnail, limit: int = 2000) -> None:
+def write_page(results: Results, path: Path, thumbnails: Thumbnails, limit: int = 2000) -> None:
     """Write the page.
 
     Args:
         results: all of it is gone through once, for the histogram of scores.
         path: the HTML file.
-        thumbnail: gives a small JPEG (about 200 px) of the find with this name, or None where it cannot.
+        thumbnails: is asked for those of about a hundred finds at a time.
         limit: how many pictures of finds are shown, siblings included, the best first; besides them at most
             200 look-alikes and 1,000 failures.
 
@@ -52,7 +53,7 @@ def write_page(results: Results, path: Path, thumbnail: Thumbnail, limit: int = 
     top, bottom = _template(results).split("<!-- data -->")
     with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(top)
-        summary = _Writer(results, file, thumbnail, limit).write_cards()
+        summary = _Writer(results, file, thumbnails, limit).write_cards()
         _script(file, "summary", summary | _failures(results))
         file.write(bottom)
 
@@ -61,11 +62,11 @@ def write_page(results: Results, path: Path, thumbnail: Thumbnail, limit: int = 
 class _Writer:
     results: Results
     file: TextIO
-    thumbnail: Thumbnail
+    thumbnails: Thumbnails
     limit: int
     cards: list[dict[str, Any]] = field(default_factory=list)
-    pictures: list[str] = field(default_factory=list)
-    """Those of `cards`, base64."""
+    names: list[str] = field(default_factory=list)
+    """Of the finds on `cards`, siblings included, whose pictures are still to come."""
 
     def write_cards(self) -> dict[str, Any]:
         """Write the finds as they come, then the look-alikes; what is left to tell is returned."""
@@ -93,14 +94,15 @@ class _Writer:
     def _add(self, where: Section, moment: list[Find], more: int) -> None:
         leader, *siblings = (card(find, self.results) for find in moment)
         self.cards.append({"section": where, "siblings": siblings, "more": more} | leader)
-        self.pictures.extend(b64encode(self.thumbnail(find.name) or b"").decode() for find in moment)
-        if len(self.pictures) >= _PICTURES_IN_A_BLOCK:
+        self.names.extend(find.name for find in moment)
+        if len(self.names) >= _PICTURES_IN_A_BLOCK:
             self._flush()
 
     def _flush(self) -> None:
         _script(self.file, "cards", self.cards)
-        self.file.write('<script type="text/plain" class="pictures">' + "\n".join(self.pictures) + "</script>\n")
-        self.cards, self.pictures = [], []
+        pictures = (b64encode(picture or b"").decode() for picture in self.thumbnails(self.names))
+        self.file.write('<script type="text/plain" class="pictures">' + "\n".join(pictures) + "</script>\n")
+        self.cards, self.names = [], []
 
 
 def _counted(finds: Iterable[Find], histogram: list[int]) -> Iterator[Find]:

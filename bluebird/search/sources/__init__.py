@@ -32,7 +32,7 @@ def open_source(where: str, *, every_seconds: float = 1.0, exclude: Sequence[Pat
         where: a folder; a glob pattern (`photos/**/*.jpg`); a list of paths as `.txt` or `.csv`; `-` for such a
             list on standard input; a zip or tar file; a video; a URL; or a single picture.
         every_seconds: from one frame of a video to the next, at least a thousandth.
-        exclude: folders that the search itself writes to; they are passed over where they lie below `where`.
+        exclude: folders and files that the search itself writes to; it never finds what it wrote there (see `Own`).
 
     Raises:
         DataError: nothing is there, or it is of no use.
@@ -42,11 +42,11 @@ def open_source(where: str, *, every_seconds: float = 1.0, exclude: Sequence[Pat
         raise UsageError(f"a frame every {every_seconds} seconds: expected at least 0.001")
     if not where:
         raise DataError("'': an empty path; perhaps a variable of the shell that is not set")
+    excluded = tuple(Path(place).resolve() for place in exclude)
     if where == "-":
-        return ListSource(Path.cwd(), _unique(read_stdin()), every_seconds)
+        return ListSource(Path.cwd(), _unique(read_stdin()), every_seconds, excluded)
     if _URL.match(where):
         return open_remote(where)
-    excluded = tuple(Path(folder).resolve() for folder in exclude)
     try:
         return _open_path(Path(where).absolute(), every_seconds, excluded)
     except (FileNotFoundError, NotADirectoryError):
@@ -61,21 +61,21 @@ def _open_path(path: Path, every_seconds: float, excluded: tuple[Path, ...]) -> 
         check_folder(path)
         return FolderSource(path, every_seconds, excluded)
     if S_ISREG(mode):
-        return _open_file(path, every_seconds)
+        return _open_file(path, every_seconds, excluded)
     raise DataError(f"{str(path)!r}: neither a folder nor a regular file; a list from a pipe is read as '-'")
 
 
-def _open_file(path: Path, every_seconds: float) -> Source:
+def _open_file(path: Path, every_seconds: float, excluded: tuple[Path, ...]) -> Source:
     match path.suffix.lower():
         case ".txt":
-            return ListSource(path.parent, _unique(read_text(path)), every_seconds)
+            return ListSource(path.parent, _unique(read_text(path)), every_seconds, excluded)
         case ".csv":
-            return ListSource(path.parent, _unique(read_csv(path)), every_seconds)
+            return ListSource(path.parent, _unique(read_csv(path)), every_seconds, excluded)
     if kind_of(path.name) == "video":
         return VideoSource(path, path.name, every_seconds)
     if is_archive(path):
         return ArchiveSource(path, path.name)
-    return ListSource(path.parent, (path.name,), every_seconds)
+    return ListSource(path.parent, (path.name,), every_seconds, excluded)
 
 
 def _open_pattern(where: str, every_seconds: float, excluded: tuple[Path, ...]) -> Source:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bluebird.errors import UnreadablePictureError
+from bluebird.pixels.walk import passes_hidden
 from bluebird.search.found import Found
 from bluebird.search.sources.disk import found_file, reason_of
 from bluebird.search.sources.handles import Handles
 from bluebird.search.sources.members import BROKEN, Members
-from bluebird.search.sources.names import HIDDEN, kind_of, passes_hidden
+from bluebird.search.sources.names import HIDDEN, kind_of
 from bluebird.search.sources.tars import Tar
 from bluebird.search.sources.zips import Zip
 

@@ -31,6 +31,14 @@ def is_regular(path: Path) -> bool:
         return False
 
 
+def is_link(path: Path) -> bool:
+    """`Path.is_symlink`, likewise."""
+    try:
+        return path.is_symlink()
+    except (OSError, ValueError):
+        return False
+
+
 def read_file(path: Path, name: str) -> bytes:
     """All bytes of a regular file.
 

@@ -9,10 +9,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from bluebird.pixels.walk import check_folder
+from bluebird.pixels.walk import check_folder, is_hidden_name, passes_hidden
 from bluebird.search.found import Found
-from bluebird.search.sources.names import HIDDEN, is_hidden, kind_of, passes_hidden
+from bluebird.search.sources.names import HIDDEN, UNLISTED, kind_of
 from bluebird.search.sources.opened import container, read_below
+from bluebird.search.sources.own import Own
 from bluebird.search.sources.pattern import Pattern, States
 
 _INSIDE = {"archive": "!", "video": "#"}  # what the names of members and frames go on with
@@ -31,7 +32,7 @@ class FolderSource:
     Args:
         root: absolute.
         every_seconds: from one frame of a video to the next.
-        exclude: folders, without links in their paths, that are passed over as if they were not there.
+        exclude: what the search writes to, without links in the paths; passed over as `Own` tells it.
         pattern: which files to take; None for all. Hidden ones come skipped, unless a pattern asks for them.
     """
 
@@ -69,6 +70,7 @@ class _Walk:
         self._source = source
         self._pattern = source.pattern
         self._root = source.root.resolve()
+        self._own = Own(source.exclude, self._root)
         self._linked: dict[str, list[States]] = {}
 
     def run(self) -> Iterator[Found]:
@@ -88,20 +90,25 @@ class _Walk:
             with os.scandir(level.path) as entries:
                 ordered = sorted(((_key(entry, level), entry) for entry in entries), key=itemgetter(0))
         except OSError as error:
-            yield Found(level.name, 0, 0, f"a folder that cannot be listed: {error.strerror}")
+            yield Found(level.name, 0, 0, f"{UNLISTED}: {error.strerror}")
             return
         neighbours = ["", *(key for key, _ in ordered), ""]
         for place, (key, entry) in enumerate(ordered):
             mark = key[len(entry.name) :]
             if mark == "/":
                 yield from self._folder(level, entry)
-            elif self._pattern and not self._pattern.takes(level.states, entry.name):
+            elif self._passes_over(level, entry):
                 continue
             elif mark:
                 confused = neighbours[place] == key or neighbours[place + 2].startswith(key)
                 yield from self._container(level, entry, confused)
             else:
                 yield _found(entry, level.name + entry.name, HIDDEN if self._is_hidden(level, entry) else "")
+
+    def _passes_over(self, level: _Level, entry: os.DirEntry[str]) -> bool:
+        if self._pattern and not self._pattern.takes(level.states, entry.name):
+            return True
+        return self._own.has_file(entry.path, is_link=entry.is_symlink())
 
     def _container(self, level: _Level, entry: os.DirEntry[str], confused: bool) -> Iterator[Found]:
         name = level.name + entry.name
@@ -116,7 +123,7 @@ class _Walk:
     def _folder(self, level: _Level, entry: os.DirEntry[str]) -> Iterator[Found | _Level]:
         states = self._pattern.enter(level.states, entry.name) if self._pattern else _ANYWHERE
         path = str(Path(entry.path).resolve()) if entry.is_symlink() else entry.path
-        if (self._pattern and not states) or self._is_excluded(path):
+        if (self._pattern and not states) or self._own.has_folder(path):
             return
         name, hidden = f"{level.name}{entry.name}/", self._is_hidden(level, entry)
         linked = level.linked or entry.is_symlink()
@@ -129,11 +136,7 @@ class _Walk:
 
     def _is_hidden(self, level: _Level, entry: os.DirEntry[str]) -> bool:
         asked_for = self._pattern is not None and entry.name[0] == "."
-        return level.hidden or (is_hidden(entry.name) and not asked_for)
-
-    def _is_excluded(self, path: str) -> bool:
-        # the disk is asked too, for it may not tell capital letters from small ones
-        return any(Path(path).is_relative_to(place) or _is_same(path, place) for place in self._source.exclude)
+        return level.hidden or (is_hidden_name(entry.name) and not asked_for)
 
     def _is_searched(self, path: str, states: States) -> bool:
         """Whether a folder that a link leads to is searched elsewhere, for at least the same files."""
@@ -161,7 +164,7 @@ def _key(entry: os.DirEntry[str], level: _Level) -> str:
             return f"{entry.name}/"
     except OSError:  # a link to itself
         return entry.name
-    if level.hidden or is_hidden(entry.name):
+    if level.hidden or is_hidden_name(entry.name):
         return entry.name
     return entry.name + _INSIDE.get(kind_of(entry.name), "")
 
@@ -172,10 +175,3 @@ def _found(entry: os.DirEntry[str], name: str, skipped: str = "") -> Found:
     except OSError:  # a broken link, or gone
         return Found(name, 0, 0, skipped)
     return Found(name, status.st_size, status.st_mtime_ns, skipped)
-
-
-def _is_same(path: str, place: Path) -> bool:
-    try:
-        return Path(path).samefile(place)
-    except OSError:
-        return False

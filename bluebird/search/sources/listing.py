@@ -8,13 +8,14 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bluebird.errors import DataError
 from bluebird.search.found import Found
-from bluebird.search.sources.disk import found_file
+from bluebird.search.sources.disk import found_file, is_link
 from bluebird.search.sources.opened import container, outer_file, read_below
+from bluebird.search.sources.own import OWN, Own
 
 _COLUMNS = ("path", "file")
 
@@ -29,11 +30,13 @@ class ListSource:
         base: the folder that relative paths count from; absolute.
         names: paths as listed.
         every_seconds: from one frame of a video to the next.
+        exclude: what the search writes to; its own files come skipped where they are listed.
     """
 
     base: Path
     names: tuple[str, ...]
     every_seconds: float
+    exclude: tuple[Path, ...] = ()
 
     def __iter__(self) -> Iterator[Found]:
         seen = set()
@@ -46,12 +49,15 @@ class ListSource:
         return read_below(self.base, name)
 
     def _all(self) -> Iterator[Found]:
+        own = Own(self.exclude)
         for name in self.names:
             path = self.base / name
             if outer := outer_file(self.base, name):
                 yield found_file(outer.path, name)  # to the part, what happens to the whole
             elif source := container(path, name, self.every_seconds):
                 yield from source
+            elif own.has_file(str(path), is_link=is_link(path)):
+                yield replace(found_file(path, name), skipped=OWN)
             else:
                 yield found_file(path, name)
 

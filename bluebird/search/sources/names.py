@@ -1,25 +1,15 @@
-"""What a name tells: whether a system put the file there, and whether it is opened as an archive or a video."""
+"""What sources say of names: which are hidden, and which are opened as archives or videos."""
 
 from __future__ import annotations
 
-LITTER = frozenset({"thumbs.db", "desktop.ini", ".ds_store", "__macosx"})
-"""Names, in small letters, of what Windows and macOS leave in every folder."""
-
 HIDDEN = "hidden file"
+
+UNLISTED = "a folder that cannot be listed"
+"""How the reason begins for a folder, found under its name with a slash, whose files are not known this time."""
 
 _KINDS = dict.fromkeys((".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz"), "archive")
 _KINDS |= dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts"), "video")
 _COMPRESSED_TARS = (".tar.gz", ".tar.bz2", ".tar.xz")
-
-
-def is_hidden(name: str) -> bool:
-    """Whether one name, without folders, starts with a dot or is a system's own litter."""
-    return name[:1] == "." or name.lower() in LITTER
-
-
-def passes_hidden(path: str) -> bool:
-    """Whether any part of a path with forward slashes is hidden; `.` and `..` are not."""
-    return any(is_hidden(part) for part in path.split("/") if part not in (".", ".."))
 
 
 def kind_of(name: str) -> str:

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from bluebird.errors import DataError, UnreadablePictureError, UsageError
+from bluebird.pixels.walk import passes_hidden
 from bluebird.search.found import Found
 from bluebird.search.sources.disk import MAX_FILE_BYTES, not_empty, reason_of
-from bluebird.search.sources.names import HIDDEN, kind_of, passes_hidden
+from bluebird.search.sources.names import HIDDEN, UNLISTED, kind_of
 
 _MAX_DEPTH = 64  # a link to a folder above looks, from outside, like folders without end
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")  # each backend has its own word
@@ -79,7 +80,7 @@ class RemoteSource:
         except Exception as error:
             if not name:
                 raise DataError(f"{self.url!r}: cannot be listed ({reason_of(error)}); check the address") from None
-            yield Found(name, 0, 0, f"a folder that cannot be listed: {reason_of(error)}")
+            yield Found(name, 0, 0, f"{UNLISTED}: {reason_of(error)}")
             return
         for child, info in entries:
             yield (info["name"], name + child) if child.endswith("/") else _found(name + child, info)

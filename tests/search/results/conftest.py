@@ -9,7 +9,7 @@ import pytest
 
 from bluebird.search.results import Failure, Find, write_page
 from tests.search.results.browser import NAMES, Page, browser, find_browser
-from tests.search.results.example import HOSTILE, find, jpeg, results
+from tests.search.results.example import HOSTILE, find, pictures, results
 
 CARDS = 600
 LOOKALIKE = Find(CARDS + 1, "in/alike.jpg", 0.3, 0.97, (0.3, 0.7, 0.0, 0.0), 640, 480)
@@ -36,7 +36,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     classes = ("bluebird", HOSTILE, LONG, "owl")
     search = results([*finds, LOOKALIKE], [Failure(HOSTILE + LONG, HOSTILE, "failed")], classes)
     path = tmp_path_factory.mktemp("out") / "finds.html"
-    write_page(search, path, lambda name: None if "none" in name else jpeg())
+    write_page(search, path, pictures)
     return path
 
 

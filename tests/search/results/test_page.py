@@ -15,7 +15,7 @@ import pytest
 from bluebird.errors import OutputError
 from bluebird.search.names import printable
 from bluebird.search.results import Failure, Find, Results, write_page
-from tests.search.results.example import CLASSES, HOSTILE, find, jpeg, results
+from tests.search.results.example import CLASSES, HOSTILE, find, jpeg, pictures, results
 from tests.search.results.test_tables import _Counted, counted
 
 
@@ -44,7 +44,7 @@ class _Reader(HTMLParser):
 
 
 def _page(search: Results, file: Path, limit: int = 2000) -> _Reader:
-    write_page(search, file, lambda name: None if "none" in name else jpeg(), limit)
+    write_page(search, file, pictures, limit)
     return _Reader(file.read_text("utf-8"))
 
 
@@ -79,8 +79,8 @@ def test_each_card_and_sibling_has_one_line_of_pictures(tmp_path: Path) -> None:
     assert len(lines) == 253
     assert [n for n, line in enumerate(lines) if base64.b64decode(line) != jpeg()] == [251]
     assert lines[251] == ""
-    for cards, pictures in zip(page.of("cards"), page.of("pictures"), strict=True):
-        assert sum(1 + len(card["siblings"]) for card in json.loads(cards)) == len(pictures.split("\n"))
+    for cards, shown in zip(page.of("cards"), page.of("pictures"), strict=True):
+        assert sum(1 + len(card["siblings"]) for card in json.loads(cards)) == len(shown.split("\n"))
 
 
 def test_the_best_are_shown_up_to_the_limit_and_all_are_counted(tmp_path: Path) -> None:
@@ -187,7 +187,12 @@ def test_every_ink_stands_out_from_its_paper(tmp_path: Path, scheme: int, ink: s
 
 
 def test_only_what_is_shown_is_held(tmp_path: Path) -> None:
-    write_page(replace(results([]), finds=lambda: counted(3000)), tmp_path / "finds.html", lambda name: b"", limit=50)
+    write_page(
+        replace(results([]), finds=lambda: counted(3000)),
+        tmp_path / "finds.html",
+        lambda names: [b""] * len(names),
+        limit=50,
+    )
     assert _Counted.most < 10
 
 

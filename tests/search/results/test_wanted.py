@@ -11,7 +11,7 @@ from PIL import Image
 from bluebird.search.results import write_page
 from tests.search.results.browser import Page
 from tests.search.results.conftest import CARDS
-from tests.search.results.example import HOSTILE, results
+from tests.search.results.example import HOSTILE, pictures, results
 
 
 def test_every_find_is_a_card(opened: Page, tmp_path: Path) -> None:
@@ -28,14 +28,14 @@ def test_every_find_is_a_card(opened: Page, tmp_path: Path) -> None:
 
 
 def test_pictures_are_made_when_they_come_near(opened: Page) -> None:
-    pictures = "document.querySelectorAll('.card img').length"
-    before = opened.run(pictures)
+    shown = "document.querySelectorAll('.card img').length"
+    before = opened.run(shown)
     assert 3 < before < 60
     opened.run("scrollTo(0, document.body.scrollHeight)")
     opened.settle()
     last = "[...document.querySelectorAll('#finds .card')].at(-1).querySelector('img')"
     assert opened.run(f"{last}.decode().then(() => {last}.naturalWidth)") == 60
-    assert before < opened.run(pictures) < 200
+    assert before < opened.run(shown) < 200
 
 
 def test_hostile_names_are_shown_and_not_run(opened: Page) -> None:
@@ -103,7 +103,7 @@ def test_the_histogram_says_what_it_shows(opened: Page) -> None:
 
 def test_a_search_without_finds_is_a_page_too(page: Page, tmp_path: Path) -> None:
     page.resize(1280, 900)
-    write_page(results([]), tmp_path / "empty.html", lambda name: None)
+    write_page(results([]), tmp_path / "empty.html", pictures)
     page.open(tmp_path / "empty.html")
     assert page.errors == []
     assert page.text("#status") == "0 finds and 0 look-alikes"

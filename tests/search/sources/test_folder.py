@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bluebird.errors import DataError, UnreadablePictureError
 from bluebird.search.found import Found
 from bluebird.search.sources.folder import FolderSource
+from tests.search.sources.refusal import reason
 
 
 def _source(root: Path, *exclude: Path) -> FolderSource:
@@ -108,12 +109,7 @@ def test_what_is_no_regular_file_comes_and_cannot_be_read(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)  # the path of a socket must be short
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket.jpg")
-    reasons = {}
-    for found in _source(tmp_path):
-        with pytest.raises(UnreadablePictureError) as caught:
-            _source(tmp_path).read(found.name)
-        assert caught.value.path == found.name
-        reasons[found.name] = caught.value.reason
+    reasons = {found.name: reason(_source(tmp_path), found.name) for found in _source(tmp_path)}
     assert "symbolic links" in reasons.pop("itself.jpg")
     assert reasons == {
         "broken.jpg": "no such file",
@@ -148,12 +144,12 @@ def test_links_in_circles_end_and_no_file_comes_twice(tmp_path: Path) -> None:
     (tmp_path / "root" / "d").symlink_to(tmp_path / "other" / "sub")
     (tmp_path / "root" / "above").symlink_to(tmp_path)
     (tmp_path / "other" / "round").symlink_to(tmp_path / "other")
-    reason = "a folder that is searched under another name"
+    elsewhere = "a folder that is searched under another name"
     assert _names(tmp_path / "root") == sorted(_names(tmp_path / "root"))
     files = {name for name in _names(tmp_path / "root") if not name.endswith("/")}
     assert files == {"a/1.jpg", "above/other/2.jpg", "above/other/sub/3.jpg"}
     assert _skipped(tmp_path / "root") == dict.fromkeys(
-        ["a/up/", "above/other/round/", "above/root/", "b/", "c/", "d/"], reason
+        ["a/up/", "above/other/round/", "above/root/", "b/", "c/", "d/"], elsewhere
     )
 
 

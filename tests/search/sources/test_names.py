@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bluebird.search.sources.names import kind_of, passes_hidden
+from bluebird.search.sources.names import kind_of
 
 
 @pytest.mark.parametrize(
@@ -16,14 +16,3 @@ from bluebird.search.sources.names import kind_of, passes_hidden
 )  # fmt: skip
 def test_the_ending_tells_what_is_opened(name: str, kind: str) -> None:
     assert kind_of(name) == kind
-
-
-@pytest.mark.parametrize(
-    ("path", "hidden"),
-    [
-        ("a/.b/c.jpg", True), (".a", True), ("a/THUMBS.DB", True), ("a/Desktop.ini", True), ("__MACOSX/a.jpg", True),
-        ("a/b.jpg", False), ("./a.jpg", False), ("../a.jpg", False), ("a./b.jpg", False), ("/a//b.jpg", False),
-    ],
-)  # fmt: skip
-def test_hidden_is_what_lies_below_a_hidden_name(path: str, hidden: bool) -> None:
-    assert passes_hidden(path) is hidden

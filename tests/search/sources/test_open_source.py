@@ -82,6 +82,37 @@ def test_the_folders_that_the_search_writes_to_are_left_out(place: Path) -> None
         assert names == ["a.jpg", "sub/b.jpg"]
 
 
+@pytest.mark.parametrize("where", ["photos", "photos/**", "pho*/**/**/*", "photos/*/**", "again.txt", "again.csv", "-"])
+def test_a_name_comes_once_whatever_repeats_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch, make_archive: MakeArchive, where: str
+) -> None:
+    for link, target in {"one": "sub", "two": "sub", "sub/up": "..", "same.jpg": "a.jpg", "d.zip": "c.zip"}.items():
+        (place / "photos" / link).symlink_to(target)
+    (place / "c.zip").rename(place / "photos" / "c.zip")
+    (place / "photos" / "c.zip!y.jpg").write_bytes(b"named like a member")
+    names = [
+        "a.jpg",
+        "./a.jpg",
+        "one/b.jpg",
+        "c.zip",
+        "c.zip!x.jpg",
+        "c.zip!y.jpg",
+        "c.zip",
+        "sub",
+        "gone.jpg",
+        "d.zip",
+    ]
+    text = "\n".join(2 * [f"photos/{name}" for name in names])
+    (place / "again.txt").write_text(text)
+    (place / "again.csv").write_text(f"path\n{text}")
+    with (place / "again.txt").open() as listed:
+        monkeypatch.setattr(sys, "stdin", listed)
+        source = open_source(where)
+    found = [one.name for one in source]
+    assert len(found) == len(set(found)) >= 7
+    assert [one.name for one in source] == found
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from bluebird.errors import DataError, UnreadablePictureError, UsageError
+from bluebird.errors import DataError, UsageError
 from bluebird.search.found import Found
 from bluebird.search.sources import open_source
 from bluebird.search.sources.remote import RemoteSource, _mtime_ns
+from tests.search.sources.refusal import reason
 
 pytest.importorskip("fsspec", reason="fsspec is not installed: pip install 'bluebird[remote]'")
 pytest.importorskip("aiohttp", reason="aiohttp is not installed: pip install 'bluebird[remote]'")
@@ -71,14 +72,6 @@ def url(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
         memory.rm("/root", recursive=True)
 
 
-def _reason(source: RemoteSource, name: str) -> str:
-    with pytest.raises(UnreadablePictureError) as caught:
-        source.read(name)
-    assert caught.value.path == name
-    assert "\n" not in caught.value.reason
-    return caught.value.reason
-
-
 def test_every_file_below_a_url_comes_once_and_in_order(url: str) -> None:
     source = pickle.loads(pickle.dumps(open_source(url)))  # noqa: S301  # our own
     found = list(source)
@@ -92,10 +85,10 @@ def test_every_file_below_a_url_comes_once_and_in_order(url: str) -> None:
 def test_what_is_no_picture_says_why(url: str) -> None:
     source = open_source(url)
     assert isinstance(source, RemoteSource)
-    assert _reason(source, "empty.jpg") == "the file is empty (0 bytes)"
-    assert _reason(source, "gone.jpg") == "no such file"
-    assert "copy it here first" in _reason(source, "c.zip")
-    assert "copy it here first" in _reason(source, "d.mp4")
+    assert reason(source, "empty.jpg") == "the file is empty (0 bytes)"
+    assert reason(source, "gone.jpg") == "no such file"
+    assert "copy it here first" in reason(source, "c.zip")
+    assert "copy it here first" in reason(source, "d.mp4")
 
 
 def test_a_url_of_one_file_is_that_file(url: str) -> None:
@@ -174,7 +167,7 @@ def test_a_server_that_went_away_is_no_empty_folder(folder: Path) -> None:
     folder.rename(folder.parent / "moved")
     with pytest.raises(DataError, match="cannot be listed"):
         list(source)
-    assert _reason(source, "a.jpg") == "no such file"  # type: ignore[arg-type]
+    assert reason(source, "a.jpg") == "no such file"  # type: ignore[arg-type]
 
 
 def test_a_kind_of_url_that_nobody_knows_is_told() -> None:
@@ -198,7 +191,7 @@ def test_a_server_that_stops_answering_is_no_missing_file(folder: Path) -> None:
         http.shutdown()
         thread.join()
     assert isinstance(source, RemoteSource)
-    assert _reason(source, "a.jpg").startswith("cannot be fetched: ")
+    assert reason(source, "a.jpg").startswith("cannot be fetched: ")
     with pytest.raises(DataError, match="cannot be listed"):
         list(source)
 

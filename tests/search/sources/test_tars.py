@@ -9,8 +9,8 @@ from types import FrameType
 
 import pytest
 
-from bluebird.errors import UnreadablePictureError
 from bluebird.search.sources.archive import ArchiveSource
+from tests.search.sources.refusal import reason
 
 MakeArchive = Callable[[Path, dict[str, bytes]], Path]
 
@@ -20,9 +20,7 @@ def _rows(path: Path) -> dict[str, str]:
 
 
 def _reason(path: Path, name: str) -> str:
-    with pytest.raises(UnreadablePictureError) as caught:
-        ArchiveSource(path, "a").read(name)
-    return caught.value.reason
+    return reason(ArchiveSource(path, "a"), name)
 
 
 def test_links_devices_and_folders_are_no_files(tmp_path: Path) -> None:

@@ -5,10 +5,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from bluebird.errors import UnreadablePictureError
 from bluebird.search.sources.archive import ArchiveSource
+from tests.search.sources.refusal import reason
 
 MakeArchive = Callable[[Path, dict[str, bytes]], Path]
 
@@ -25,9 +23,7 @@ def _patch(path: Path, header: bytes, offset: int, value: bytes) -> None:
 
 
 def _reason(path: Path, name: str) -> str:
-    with pytest.raises(UnreadablePictureError) as caught:
-        ArchiveSource(path, path.name).read(f"{path.name}!{name}")
-    return caught.value.reason
+    return reason(ArchiveSource(path, path.name), f"{path.name}!{name}")
 
 
 def test_an_encrypted_member_says_so_and_the_others_are_read(tmp_path: Path, make_archive: MakeArchive) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from bluebird.bundle import Bundle, Preprocessing, load_model
-from bluebird.nets import CNN, MLP, Network
-from bluebird.search.engine import Engine, fused
+from bluebird.engines.engine import Engine
+from bluebird.engines.native import Torch
+from bluebird.nets import CNN, MLP, Backbone, Network
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 
@@ -33,13 +35,22 @@ def _mlp() -> MLP:
     return MLP(3, 16, widths=[33, 17]).eval()
 
 
-def _bundle(network: Network, familiarity: list[float] | None = None) -> Bundle:
+def _bundle(network: Network) -> Bundle:
     classes = tuple(f"class {number}" for number in range(network.num_classes))
-    return Bundle(network, classes, Preprocessing(16, MEAN, STD), familiarity=familiarity or [])
+    return Bundle(network, classes, Preprocessing(network.image_size, MEAN, STD))
 
 
-def _pictures(count: int) -> Tensor:
-    return torch.randint(0, 256, (count, 3, 16, 16), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+def _engine(network: Network, known: list[float] | None = None) -> Engine:
+    return Engine(Torch(_bundle(network)), known or [])
+
+
+def _pictures(count: int, side: int = 16) -> Tensor:
+    return torch.randint(0, 256, (count, 3, side, side), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+
+
+def _backbone(name: str) -> Backbone:
+    torch.manual_seed(0)
+    return Backbone(4, 32, name).eval()
 
 
 NETWORKS = {
@@ -47,6 +58,8 @@ NETWORKS = {
     "odd cnn": _cnn(7, stem=5, widths=[9, 17], blocks=[0, 1]),
     "one block": _cnn(2, widths=[8], blocks=[3]),
     "mlp": _mlp(),
+    "resnet": _backbone("resnet18"),
+    "mobilenet": _backbone("mobilenet_v3_small"),
 }
 
 
@@ -55,24 +68,10 @@ def network(request: pytest.FixtureRequest) -> Network:
     return NETWORKS[request.param]
 
 
-@torch.inference_mode()
-def test_a_fused_network_says_the_same_and_has_no_batch_norm(network: Network) -> None:
-    images = torch.randn(20, 3, 16, 16, generator=torch.Generator().manual_seed(2))
-    quick = fused(network)
-    torch.testing.assert_close(quick.logits(images), network.logits(images), rtol=1e-5, atol=1e-5)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in quick.modules())
-
-
-def test_a_network_without_batch_norm_is_passed_through() -> None:
-    network = _mlp()
-    for name, tensor in fused(network).state_dict().items():
-        assert torch.equal(tensor, network.state_dict()[name])
-
-
 def test_the_network_of_the_bundle_is_left_as_it_was(network: Network) -> None:
     network = copy.deepcopy(network).train()
     before, fingerprint = copy.deepcopy(network.state_dict()), _bundle(network).fingerprint
-    Engine(_bundle(network), 4).ask(_pictures(3))
+    _engine(network).ask(_pictures(3, network.image_size))
     assert network.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert _bundle(network).fingerprint == fingerprint
@@ -80,23 +79,22 @@ def test_the_network_of_the_bundle_is_left_as_it_was(network: Network) -> None:
 
 @torch.inference_mode()
 def test_answers_are_those_of_the_network_in_float64(network: Network) -> None:
-    pixels = _pictures(10)
+    pixels = _pictures(10, network.image_size)
     images = pixels.double() / 255
     images = (images - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
-    expected = copy.deepcopy(network).double()(images)
-    got = Engine(_bundle(network), 16).ask(pixels).probs
-    assert got.dtype == torch.float32
-    torch.testing.assert_close(got.double(), expected, rtol=0, atol=1e-5)
+    precise = copy.deepcopy(network).double()
+    answers = _engine(network).ask(pixels)
+    assert answers.probs.dtype == answers.novelty.dtype == answers.features.dtype == torch.float32
+    torch.testing.assert_close(answers.probs.double(), precise(images), rtol=0, atol=1e-5)
+    torch.testing.assert_close(answers.features.double(), precise.features(images), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("batch_size", [2, 5, 7, 16, 64])
-def test_neither_place_nor_company_changes_the_last_bit_of_an_answer(network: Network, batch_size: int) -> None:
-    engine = Engine(_bundle(network, [number / 20 for number in range(101)]), batch_size)
-    pixels = _pictures(90)
+def test_neither_place_nor_company_nor_batch_size_changes_the_last_bit_of_an_answer(network: Network) -> None:
+    engine = _engine(network, [number / 20 for number in range(101)])
+    pixels = _pictures(70, network.image_size)
     alone = [engine.ask(pixels[number : number + 1]) for number in range(len(pixels))]
     draw = torch.Generator().manual_seed(3)
-    for _ in range(12):
-        count = int(torch.randint(1, batch_size + 1, (1,), generator=draw))
+    for count in (2, 7, 8, 16, 33):
         chosen = torch.randperm(len(pixels), generator=draw)[:count]
         for answers in (
             engine.ask(pixels[chosen]),
@@ -104,19 +102,40 @@ def test_neither_place_nor_company_changes_the_last_bit_of_an_answer(network: Ne
         ):
             assert torch.equal(answers.probs, torch.cat([alone[number].probs for number in chosen]))
             assert torch.equal(answers.novelty, torch.cat([alone[number].novelty for number in chosen]))
+            assert torch.equal(answers.features, torch.cat([alone[number].features for number in chosen]))
 
 
-def test_another_batch_size_changes_an_answer_by_less_than_a_millionth(network: Network) -> None:
-    pixels = _pictures(60)
-    expected = Engine(_bundle(network), 64).ask(pixels).probs
-    for batch_size in (1, 7, 20):
-        engine = Engine(_bundle(network), batch_size)
-        got = torch.cat([engine.ask(part).probs for part in pixels.split(batch_size)])
-        torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
+def test_the_number_of_threads_changes_no_bit_either(network: Network) -> None:
+    engine, pixels = _engine(network), _pictures(64, network.image_size)
+    here = engine.ask(pixels)
+    with ThreadPoolExecutor(engine.streams, initializer=engine.enter_thread) as threads:
+        for there in threads.map(engine.ask, [pixels, pixels]):
+            assert torch.equal(there.probs, here.probs)
+            assert torch.equal(there.features, here.features)
+
+
+def test_what_does_not_fit_into_the_memory_of_a_device_is_asked_for_in_halves() -> None:
+    runtime = Torch(_bundle(_mlp()))
+    seen = []
+
+    class Small:
+        streams, enter_thread = runtime.streams, runtime.enter_thread
+
+        def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            seen.append(len(pixels))
+            if len(pixels) > 16:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return runtime(pixels)
+
+    expected = Engine(runtime, []).ask(_pictures(50))
+    answers = Engine(Small(), []).ask(_pictures(50))
+    assert torch.equal(answers.probs, expected.probs)
+    assert torch.equal(answers.features, expected.features)
+    assert max(seen) == 56
 
 
 def test_a_bundle_that_knows_no_familiarity_calls_nothing_novel(network: Network) -> None:
-    assert Engine(_bundle(network), 4).ask(_pictures(3)).novelty.tolist() == [0, 0, 0]
+    assert _engine(network).ask(_pictures(3, network.image_size)).novelty.tolist() == [0, 0, 0]
 
 
 def _brightness() -> MLP:
@@ -132,7 +151,7 @@ def _brightness() -> MLP:
 def test_novelty_falls_as_familiarity_rises() -> None:
     known = [float(number) for number in range(101)]
     pixels = torch.arange(256, dtype=torch.uint8)[:, None, None, None].expand(256, 3, 16, 16).contiguous()
-    novelty = Engine(_bundle(_brightness(), known), 256).ask(pixels).novelty  # the brighter, the more familiar
+    novelty = _engine(_brightness(), known).ask(pixels).novelty  # the brighter, the more familiar
     assert all(later <= earlier for earlier, later in pairwise(novelty.tolist()))
     assert float(novelty.min()) >= 0
     assert float(novelty[0]) == pytest.approx(100 / 101)  # log(1 + exp(-81)) is above 0 and below 1
@@ -140,7 +159,8 @@ def test_novelty_falls_as_familiarity_rises() -> None:
 
 
 def test_what_it_was_not_trained_on_is_novel_and_what_it_was_trained_on_is_not(trained: Path) -> None:
-    engine = Engine(load_model(trained), 64)
+    model = load_model(trained)
+    engine = Engine(Torch(model), model.familiarity)
     draw = torch.Generator().manual_seed(4)
     colours = torch.tensor([[40, 80, 200], [200, 40, 40], [40, 160, 60]])[torch.arange(60) % 3]
     known = colours[:, :, None, None] + 25 * torch.randn(60, 3, 16, 16, generator=draw)

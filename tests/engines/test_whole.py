@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bluebird.bundle import Bundle, Preprocessing
+from bluebird.engines.whole import Whole, fused
+from bluebird.nets import CNN, MLP, Backbone, Network
+
+MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
+
+
+def _seen_something(network: Network) -> Network:
+    """With batch statistics of its own."""
+    network.train()
+    for _ in range(3):
+        network(2 * torch.randn(8, 3, network.image_size, network.image_size) + 1)
+    return network.eval()
+
+
+def _bundle(network: Network) -> Bundle:
+    return Bundle(_seen_something(network), ("a", "b", "c"), Preprocessing(network.image_size, MEAN, STD))
+
+
+def _pixels(side: int) -> Tensor:
+    return torch.randint(0, 256, (9, 3, side, side), dtype=torch.uint8)
+
+
+class Branching(CNN):
+    """Its Python looks at the numbers, which no tracer can follow."""
+
+    def features(self, images: Tensor) -> Tensor:
+        return super().features(images) if images.sum() > 0 else super().features(-images)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [CNN(3, 16, stem=4, widths=[8, 12], blocks=[1, 2]), MLP(3, 16, widths=[9]), Backbone(3, 32, "resnet18"),
+     Backbone(3, 64, "mobilenet_v2"), Backbone(3, 64, "efficientnet_b0")],
+    ids=["cnn", "mlp", "resnet", "mobilenet", "efficientnet"],
+)  # fmt: skip
+@torch.no_grad()
+def test_without_batch_norm_it_says_the_same(network: Network) -> None:
+    model, pixels = _bundle(network), _pixels(network.image_size)
+    quick = fused(model)
+    for got, expected in zip(quick(pixels), Whole(model)(pixels), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in quick.modules())
+
+
+@torch.no_grad()
+def test_a_network_that_cannot_be_traced_is_asked_as_it_is() -> None:
+    model, pixels = _bundle(Branching(3, 16, stem=4, widths=[8], blocks=[1])), _pixels(16)
+    probs, _, _ = fused(model)(pixels)
+    images = (pixels / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    torch.testing.assert_close(probs, model.network(images), rtol=1e-4, atol=1e-5)
