@@ -39,6 +39,7 @@ bench: $(VENV)/ready  ## measure speed against what one would use instead; PHOTO
 	$(RUN) benchmarks/epoch_time.py $(or $(PHOTOS),data/painted)
 	$(RUN) benchmarks/by_hand.py
 	$(RUN) benchmarks/search.py $(or $(PHOTOS),data/painted)
+	$(RUN) benchmarks/search_scale.py
 	$(RUN) benchmarks/start_time.py
 
 figures: $(VENV)/ready ## the pictures of the README and of docs/

@@ -35,7 +35,7 @@ from bluebird.engines.export import export
 from bluebird.nets import Backbone
 from bluebird.pixels.decode import decode_bytes
 from bluebird.pixels.quick import shrink
-from bluebird.pixels.transforms import squeeze
+from bluebird.pixels.squeeze import squeeze
 from bluebird.search.streams import in_streams
 
 SIDE = 224

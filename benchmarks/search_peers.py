@@ -110,7 +110,7 @@ class Peer:
 def run(command: Sequence[str], folder: Path) -> float:
     """Run to the end; seconds."""
     # Ultralytics would ask the network and keep settings in the home folder
-    own = {"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": tempfile.gettempdir()}
+    own = {"YOLO_OFFLINE": "true", "YOLO_CONFIG_DIR": str(folder)}
     began = time.perf_counter()
     done = subprocess.run(command, cwd=folder, env=os.environ | own, capture_output=True, text=True)
     seconds = time.perf_counter() - began
@@ -135,7 +135,7 @@ def compare(
     """Measure all sides in turn and print a line for each pair."""
     model, few = place / title, place / f"{title}_few"
     model.mkdir()
-    write_network(case.network, case.image_size, photos, model)
+    write_network(case.network, case.image_size, place / "photos", model)  # a few large ones would not do
     copy_photos(photos, few, 16)
     own = [Bluebird(engine, photos, model) for engine in engines]
     peers = [Peer(name, case, model, python) for name in case.peers]
@@ -195,8 +195,7 @@ def main() -> None:
     print(f"{'':<11}{'engine':<10}{'peer':<13}{'pictures a second':>17}{'ratio':>10}{'greatest':>27}{'same':>10}")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        if any(not CASES[name].large for name in options.only):
-            copy_photos(options.photos, place / "photos", options.count)
+        copy_photos(options.photos, place / "photos", options.count)
         if any(CASES[name].large for name in options.only):
             multiply_photos(options.large_photos, place / "large_photos", LARGE)
         for name in options.only:

@@ -33,7 +33,7 @@ from bluebird.bundle import Bundle, Preprocessing, save_bundle
 from bluebird.engines import cores
 from bluebird.nets import CNN
 from bluebird.pixels.decode import decode
-from bluebird.pixels.transforms import squeeze
+from bluebird.pixels.squeeze import squeeze
 from bluebird.search.ledger import Ledger
 from bluebird.search.pool import DecodePool
 from bluebird.search.rank import rank

@@ -16,7 +16,7 @@ from bluebird.cli.options import OptionParser
 from bluebird.engines.export import FILES, Check, export
 from bluebird.errors import DataError, UsageError
 from bluebird.pixels.paint import CLASS_NAMES, paint_picture
-from bluebird.pixels.transforms import squeeze
+from bluebird.pixels.squeeze import squeeze
 from bluebird.search.pool import DecodePool
 from bluebird.search.sources import open_source
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from bluebird.errors import OutputError, UnreadablePictureError
 from bluebird.pixels.decode import decode_bytes, read_file
-from bluebird.pixels.transforms import squeeze
+from bluebird.pixels.squeeze import squeeze
 
 _VERSION = "1"  # raise it whenever decode or squeeze gives other pixels
 _CHUNK = 32  # pictures a thread decodes before it writes

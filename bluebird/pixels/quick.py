@@ -145,7 +145,7 @@ def square(loaded: Loaded, image_size: int) -> Tensor:
     """The network's square of a loaded picture, uint8 (3, S, S): resized as `squeeze` does, then turned upright."""
     import torch  # here and below, for the sake of processes that only `load`
 
-    from bluebird.pixels.transforms import squeeze
+    from bluebird.pixels.squeeze import squeeze
 
     pixels = torch.from_numpy(loaded.pixels).permute(2, 0, 1)
     if loaded.extent == pixels.shape[1:]:

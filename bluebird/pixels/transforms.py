@@ -1,7 +1,6 @@
 """Pixels on their way to a network: one path for looking, another for learning.
 
-`squeeze` makes every picture a small square, the same for training, validation, test and search.
-`train_transform` and `eval_transform` take a batch of those squares to the normalised float images of
+`train_transform` and `eval_transform` take a batch of squares (`squeeze`) to the normalised float images of
 the contract; only the first of them changes a picture at random.
 """
 
@@ -14,21 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional as F
 
 from bluebird.errors import UsageError
-
-
-def squeeze(image: Tensor, image_size: int) -> Tensor:
-    """The whole picture as a square: uint8 (3, H, W) to uint8 (3, S, S), bilinear and antialiased.
-
-    Sides are scaled each by its own factor rather than cropped: a search may not lose the bird that
-    sits at the edge of the picture.
-    """
-    if image.shape[-2:] == (image_size, image_size):
-        return image
-    square: Tensor = F.resize(image, [image_size, image_size], antialias=True)
-    return square
 
 
 def eval_transform(mean: Sequence[float], std: Sequence[float]) -> nn.Module:

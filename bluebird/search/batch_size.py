@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import chain, repeat
 
-_SIZES = (8, 16, 32, 64)
+_SIZES = (16, 32, 64)
 _FIRST = 16
 _NEARLY = 1.03
 """A smaller batch that is nearly as quick needs less memory."""
@@ -51,5 +51,5 @@ class BatchSize:
         with self._lock:
             if any(len(self._seconds[size]) < self._tries for size in _SIZES):
                 return _FIRST
-            each = {size: min(self._seconds[size]) / size for size in _SIZES}
+            each = {size: sum(self._seconds[size]) / size for size in _SIZES}
         return next(size for size in _SIZES if each[size] <= _NEARLY * min(each.values()))

@@ -15,7 +15,8 @@ class Found:
         name: what results call it: from the root down with forward slashes; `a.zip!in/x.jpg` inside an
             archive, `clip.mp4#t=12.0` for a frame.
         size: bytes.
-        mtime_ns: time of the last change, in ns.
+        mtime_ns: time of the last change, in ns; what a signed number of 64 bits cannot hold, for some disks know
+            other centuries, becomes the nearest that it can.
         skipped: why it is not to be read at all, e.g. "hidden file"; empty where it is.
     """
 
@@ -23,6 +24,9 @@ class Found:
     size: int
     mtime_ns: int
     skipped: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mtime_ns", max(-(2**63), min(self.mtime_ns, 2**63 - 1)))
 
 
 class Source(Protocol):

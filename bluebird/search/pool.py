@@ -56,6 +56,8 @@ class DecodePool:
     """Worker processes that read and shrink pictures; a context that starts them and leaves none behind.
 
     When the pool's own process is killed, they end too: at their next picture, or at that picture's time limit.
+    Meanwhile torch has one thread in the caller's: others would only wait, spinning, for cores that have work, and
+    take a large part of them away.
 
     Args:
         source: where the names lead.
@@ -80,12 +82,15 @@ class DecodePool:
         self._stillborn = 0
 
     def __enter__(self) -> DecodePool:
+        self._threads = torch.get_num_threads()
+        torch.set_num_threads(1)
         self._workers = [Worker.start(self._orders) for _ in range(self._num_workers)]
         return self
 
     def __exit__(self, *_: object) -> None:
         while self._workers:
             self._workers.pop().end(patience_seconds=0)
+        torch.set_num_threads(self._threads)
 
     def decode(self, names: Iterable[str]) -> Iterator[Decoded]:
         """Each name's picture or error, once and in order."""

@@ -15,7 +15,7 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from bluebird.errors import BluebirdError
+from bluebird.errors import BluebirdError, OutputError
 from bluebird.search.found import Source
 from bluebird.search.row import Row
 
@@ -74,7 +74,7 @@ class Progress:
     ) -> None:
         self._census.stop()
         self._bar.close()
-        with suppress(OSError):  # a full disk has been said already
+        with suppress(OutputError):  # a full disk has been said already
             self._write("done" if kind is None else "interrupted" if kind is KeyboardInterrupt else "failed")
 
     def note(self, rows: Sequence[Row], unchanged: int) -> None:
@@ -86,7 +86,7 @@ class Progress:
         self._bar.update(len(rows) + unchanged)
         self._recent.append((time.monotonic(), self.found))
         if time.monotonic() - self._written > _EVERY_SECONDS:
-            with suppress(OSError):
+            with suppress(OutputError):
                 self._write("running")
 
     @property
@@ -102,8 +102,14 @@ class Progress:
         line |= {name: self.counts[name] for name in names}
         line |= {"per_second": round(rate, 1), "eta_seconds": eta, "seconds": round(self._written - self._began, 1)}
         aside = self._status.with_suffix(".part")
-        aside.write_text(json.dumps(line) + "\n", encoding="utf-8")
-        aside.replace(self._status)
+        try:
+            aside.write_text(json.dumps(line) + "\n", encoding="utf-8")
+            aside.replace(self._status)
+        except OSError as error:
+            reason = error.strerror or error
+            raise OutputError(
+                f"{str(self._status)!r}: cannot be written ({reason}); mend that, then run it again"
+            ) from error
 
     def _rate(self) -> float:
         """Files a second of late: what is unchanged goes by far sooner than what is new, and comes first."""

@@ -13,7 +13,7 @@ import torch
 from bluebird.bundle import load_model
 from bluebird.cli import main
 from bluebird.pixels.decode import decode
-from bluebird.pixels.transforms import squeeze
+from bluebird.pixels.squeeze import squeeze
 from tests.conftest import MakeFolder
 
 Capture = pytest.CaptureFixture[str]

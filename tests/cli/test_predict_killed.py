@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bluebird.cli import main
-from tests.cli.searches import arguments, end, expect_equal, photos, rows_so_far, table
+from tests.cli.searches import arguments, children, end, expect_equal, held, let_go, photos, rows_so_far, table
 
 
 @pytest.fixture(scope="module")
@@ -60,4 +61,15 @@ def test_control_c_says_so_in_one_line_and_the_same_command_goes_on(trained: Pat
     status = json.loads((tmp_path / "status.json").read_text())
     assert (status["state"], status["found"]) == ("done", 408)
     assert status["unchanged"] >= 20
+    expect_equal(tmp_path, whole)
+
+
+def test_a_search_whose_workers_are_killed_ends_as_if_they_were_not(trained: Path, whole: Path, tmp_path: Path) -> None:
+    with held(arguments(trained, whole.parent / "photos", tmp_path), tmp_path, rows=20) as search:
+        workers = children(search.pid)
+        assert len(workers) == 2
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        code, _ = let_go(search)
+    assert code == 3
     expect_equal(tmp_path, whole)

@@ -57,7 +57,7 @@ def _losses(log: bytes, least: int, draw: random.Random) -> Iterator[bytes]:
 
 @pytest.mark.parametrize(
     ("count", "rows", "losses"),
-    [(80, 50, 7), pytest.param(3000, 2500, 60, marks=pytest.mark.trial)],
+    [(80, 50, 7), pytest.param(3000, 2500, 20, marks=pytest.mark.trial)],
     ids=["before the log is copied", "after"],
 )
 def test_what_a_power_cut_takes_of_the_log_is_searched_again(
@@ -93,7 +93,7 @@ def _refused(search: list[str], capsys: Capture) -> str:
     return line
 
 
-@pytest.mark.parametrize("free", [0, 40, 160, 250, 500, 700, 900])
+@pytest.mark.parametrize("free", [0, 40, 200, 600])
 def test_a_search_that_finds_no_room_says_so_in_one_line_and_goes_on_when_there_is(
     trained: Path, unknown: Path, disk: Path, tmp_path: Path, capsys: Capture, free: int
 ) -> None:
@@ -102,7 +102,6 @@ def test_a_search_that_finds_no_room_says_so_in_one_line_and_goes_on_when_there_
     with (disk / "ballast").open("wb", buffering=0) as ballast:
         ballast.write(bytes(2**21 - 2**10 * free))
     line = _refused(search, capsys)
-    print(free, line)
     assert line.startswith(f"bluebird: '{disk / 'out'}")
     assert any(reason in line for reason in _FULL)
     (disk / "ballast").unlink()
@@ -111,7 +110,6 @@ def test_a_search_that_finds_no_room_says_so_in_one_line_and_goes_on_when_there_
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-@pytest.mark.xfail(strict=True, reason="the line does not say which file finds no room")
 def test_a_status_file_that_finds_no_room_is_named(
     trained: Path, unknown: Path, tmp_path: Path, capsys: Capture
 ) -> None:

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageFilter
 from bluebird.errors import UnreadablePictureError
 from bluebird.pixels.decode import MAX_PIXELS, decode_bytes
 from bluebird.pixels.quick import dhash, load, room, shrink
-from bluebird.pixels.transforms import squeeze
+from bluebird.pixels.squeeze import squeeze
 
 UPRIGHT = range(1, 9)
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from bluebird.errors import UsageError
 from bluebird.pixels.transforms import (
@@ -12,7 +11,6 @@ from bluebird.pixels.transforms import (
     RandomShifts,
     RandomZooms,
     eval_transform,
-    squeeze,
     train_transform,
 )
 
@@ -21,14 +19,6 @@ MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 
 def _images(n: int = 64, side: int = 12) -> torch.Tensor:
     return torch.randint(0, 256, (n, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-
-
-def test_squeezing_agrees_with_pillows_antialiased_bilinear() -> None:
-    y, x = np.mgrid[0:90, 0:60]
-    smooth = np.stack([2 * y, 4 * x, y + x], axis=-1).astype(np.uint8)
-    expected = np.asarray(Image.fromarray(smooth).resize((16, 16), Image.Resampling.BILINEAR)).astype(int)
-    squeezed = squeeze(torch.from_numpy(smooth).permute(2, 0, 1), 16).permute(1, 2, 0).numpy()
-    assert np.abs(squeezed - expected).max() <= 1
 
 
 def test_looking_normalises_each_channel_by_the_formula() -> None:

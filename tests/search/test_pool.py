@@ -248,3 +248,10 @@ def reason(path: str) -> str:
     except UnreadablePictureError as error:
         return error.reason
     return ""
+
+
+def test_while_it_works_torch_has_one_thread_here_and_afterwards_as_many_as_before() -> None:
+    before = torch.get_num_threads()
+    with DecodePool(Files(), 16):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before

@@ -20,7 +20,7 @@ from bluebird.engines.native import Torch
 from bluebird.errors import DataError
 from bluebird.nets import CNN
 from bluebird.pixels.decode import decode
-from bluebird.pixels.transforms import squeeze
+from bluebird.pixels.squeeze import squeeze
 from bluebird.search.batch_size import BatchSize
 from bluebird.search.found import Source
 from bluebird.search.ledger import Ledger

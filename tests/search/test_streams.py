@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -81,3 +82,9 @@ def test_what_work_raises_comes_at_its_turn() -> None:
     assert [next(results) for _ in range(3)] == [0, 0, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_the_interpreter_changes_hands_as_before_when_it_is_over() -> None:
+    before = sys.getswitchinterval()
+    assert list(in_streams(lambda _: sys.getswitchinterval(), [0], 1, _nothing)) == [pytest.approx(0.0005)]
+    assert sys.getswitchinterval() == before
