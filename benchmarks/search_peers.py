@@ -39,7 +39,7 @@ from peers.prepare import CLASSES, MEAN, STD, copy_photos, multiply_photos, writ
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = [*(f"{name}=={version(name).split('+')[0]}" for name in ("torch", "torchvision", "pillow")),
                 "timm", "fastai", "ultralytics"]  # fmt: skip
-LARGE = 60
+LARGE = 240
 """How many files of about 12 megapixels."""
 
 Answers = dict[str, npt.NDArray[np.float32]]

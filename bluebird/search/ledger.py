@@ -156,8 +156,10 @@ class Ledger:
 
     def sizes_known(self, sizes: Sequence[int]) -> set[int]:
         """Which of these sizes a picture has that this model scored: only then a new file may be a moved one."""
-        marks = ", ".join("?" * len(sizes))
-        query = f"SELECT DISTINCT size FROM pictures WHERE status = 'scored' AND size IN ({marks}) AND model = ?"
+        if not sizes:
+            return set()
+        query = f"""WITH asked (size) AS (VALUES {", ".join(["(?)"] * len(sizes))}) SELECT size FROM asked WHERE EXISTS
+                    (SELECT 1 FROM pictures WHERE status = 'scored' AND size = asked.size AND model = ?)"""
         return {size for (size,) in self.select(query, *sizes, self.model)}
 
     def same_content(self, file: Found, digest: bytes) -> Row | None:

@@ -26,7 +26,7 @@ CREATE TABLE pictures (
     gone        INTEGER NOT NULL DEFAULT 0
 );
 
-CREATE INDEX pictures_size ON pictures (size) WHERE status = 'scored';
+CREATE INDEX pictures_content ON pictures (size, digest) WHERE status = 'scored';  -- sizes may all be equal
 CREATE INDEX pictures_gone ON pictures (gone) WHERE gone = 1;
 
 CREATE TABLE scores (  -- apart from the pictures, so that another target changes little of the file

@@ -66,7 +66,9 @@ def end(search: list[str], out: Path, rows: int, blow: signal.Signals, later: fl
     """
     with _started(search) as process:
         _await_rows(process, out, rows)
+        process.send_signal(signal.SIGSTOP)  # or it might end while its workers are counted
         workers = children(process.pid)
+        process.send_signal(signal.SIGCONT)
         time.sleep(later)
         process.send_signal(blow)
         said, _ = process.communicate(timeout=PATIENCE_SECONDS)

@@ -18,9 +18,9 @@ from tests.cli.searches import arguments, children, end, expect_equal, held, let
 def whole(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What an unbroken search of the pictures in `photos` beside it gave."""
     folder = tmp_path_factory.mktemp("killed")
-    unknown = photos(folder / "photos", 400)
+    unknown = photos(folder / "photos", 800)
     assert main(arguments(trained, unknown, folder / "whole")) == 3
-    assert len(table(folder / "whole")) == 408
+    assert len(table(folder / "whole")) == 816
     return folder / "whole"
 
 
@@ -28,7 +28,7 @@ def _kill_often(search: list[str], out: Path, total: int, kills: int) -> None:
     draw, so_far = random.Random(kills), 0
     for left in range(kills, 0, -1):
         rows = so_far + draw.randint(1, max(1, (total - so_far) // (left + 1)))
-        code, said = end(search, out, rows, signal.SIGKILL, draw.uniform(0, 0.02))
+        code, said = end(search, out, rows, signal.SIGKILL, draw.uniform(0, 0.005))
         assert (code, said) == (-signal.SIGKILL, "")
         before, so_far = so_far, rows_so_far(out)
         assert before <= so_far < total
@@ -36,7 +36,7 @@ def _kill_often(search: list[str], out: Path, total: int, kills: int) -> None:
 
 
 def test_a_search_that_was_killed_thrice_ends_as_one_that_was_not(trained: Path, whole: Path, tmp_path: Path) -> None:
-    _kill_often(arguments(trained, whole.parent / "photos", tmp_path), tmp_path, total=408, kills=3)
+    _kill_often(arguments(trained, whole.parent / "photos", tmp_path), tmp_path, total=816, kills=3)
     expect_equal(tmp_path, whole)
 
 
@@ -56,10 +56,10 @@ def test_control_c_says_so_in_one_line_and_the_same_command_goes_on(trained: Pat
     assert line.startswith("bluebird: interrupted; ")
     assert line.endswith("the same command goes on")
     assert json.loads((tmp_path / "status.json").read_text())["state"] == "interrupted"
-    assert 20 <= len(table(tmp_path)) < 408
+    assert 20 <= len(table(tmp_path)) < 816
     assert main(search) == 3
     status = json.loads((tmp_path / "status.json").read_text())
-    assert (status["state"], status["found"]) == ("done", 408)
+    assert (status["state"], status["found"]) == ("done", 816)
     assert status["unchanged"] >= 20
     expect_equal(tmp_path, whole)
 

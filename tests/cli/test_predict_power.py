@@ -11,6 +11,7 @@ import sqlite3
 import struct
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -46,18 +47,16 @@ def _least(index: bytes) -> int:
 def _losses(log: bytes, least: int, draw: random.Random) -> Iterator[bytes]:
     """What a power cut may leave of a log: a part of it, or with other bytes at its end; without end."""
     yield from (log[:length] for length in (0, 13, _HEADER) if length >= least)
-    while True:
+    for kind in cycle(range(4)):
         length = draw.randrange(least, len(log))
-        yield log[:length]
-        yield log[: max(least, (length - _HEADER) // _FRAME * _FRAME + _HEADER)]  # whole frames
-        yield log[:length] + bytes(len(log) - length)
-        yield log[:length] + draw.randbytes(len(log) - length)
-        yield log[:length] + bytes([log[length] ^ 1 << draw.randrange(8)]) + log[length + 1 :]
+        lost = len(log) - length
+        flipped = bytes([log[length] ^ 1 << draw.randrange(8)]) + log[length + 1 :]
+        yield log[:length] + (b"", bytes(lost), draw.randbytes(lost), flipped)[kind]
 
 
 @pytest.mark.parametrize(
     ("count", "rows", "losses"),
-    [(80, 50, 7), pytest.param(3000, 2500, 20, marks=pytest.mark.trial)],
+    [(200, 60, 7), pytest.param(3000, 2500, 20, marks=pytest.mark.trial)],
     ids=["before the log is copied", "after"],
 )
 def test_what_a_power_cut_takes_of_the_log_is_searched_again(
