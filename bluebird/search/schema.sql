@@ -34,6 +34,9 @@ CREATE TABLE scores (  -- apart from the pictures, so that another target change
     score REAL NOT NULL         -- probability of the target
 );
 
+CREATE TRIGGER scores_of_scored AFTER UPDATE OF status ON pictures WHEN new.status != 'scored'
+    BEGIN DELETE FROM scores WHERE id = new.id; END;
+
 CREATE VIEW finds AS  -- SELECT * FROM finds ORDER BY score DESC
     SELECT path, score, novelty, width, height, orientation, taken FROM pictures JOIN scores USING (id)
     WHERE status = 'scored' AND gone = 0 AND model = (SELECT value FROM search WHERE key = 'model');
