@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
+from peers.prepare import CLASSES
 
 from bluebird.bundle import Bundle, Preprocessing, save_bundle
 from bluebird.cli.memory import keep_freed_memory
@@ -35,7 +36,6 @@ from bluebird.search.scan import Scan
 from bluebird.search.sources import open_source
 from bluebird.search.streams import in_streams
 
-CLASSES = tuple(f"class {number}" for number in range(10))
 NETWORKS: dict[str, tuple[int, Callable[[], Network]]] = {
     "cnn": (64, lambda: CNN(10, 64)),
     "mobilenet_v3_small": (224, lambda: Backbone(10, 224, "mobilenet_v3_small")),

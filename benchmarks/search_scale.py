@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch
+from peers.prepare import CLASSES, multiply_photos
 from PIL import Image
 
 from bluebird.bundle import Bundle, Preprocessing, save_bundle
@@ -40,8 +41,6 @@ from bluebird.search.rank import rank
 from bluebird.search.row import Row
 from bluebird.search.scan import chunks
 from bluebird.search.sources import open_source
-
-CLASSES = tuple(f"class {number}" for number in range(10))
 
 
 def paint_files(folder: Path, count: int) -> None:
@@ -106,29 +105,27 @@ def another_target(count: int, rounds: int) -> None:
 
 
 def large_photos(camera: Path, rounds: int) -> None:
-    photos = [path for path in sorted(camera.rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg")]
     place = tempfile.TemporaryDirectory()
     with place:
-        for number in range(40):
-            data = photos[number % len(photos)].read_bytes() + number.to_bytes(4, "big")
-            (Path(place.name) / f"{number:02d}.jpg").write_bytes(data)
-        names = [file.name for file in open_source(place.name)]
-        ratios = [pooled(place.name, names) / threaded(place.name, names) for _ in range(rounds)]
+        folder = Path(place.name) / "photos"
+        multiply_photos(camera, folder, 40)
+        names = [file.name for file in open_source(str(folder))]
+        ratios = [pooled(folder, names) / threaded(folder, names) for _ in range(rounds)]
     print(f"{len(names)} large photos to 224 px: {statistics.median(ratios):.2f} times as fast as by threads")
 
 
-def pooled(folder: str, names: list[str]) -> float:
-    with DecodePool(open_source(folder), 224, cores()) as pool:
+def pooled(folder: Path, names: list[str]) -> float:
+    with DecodePool(open_source(str(folder)), 224, cores()) as pool:
         list(pool.decode(names[:4]))
         began = time.perf_counter()
         list(pool.decode_batches(names, repeat(16)))
         return len(names) / (time.perf_counter() - began)
 
 
-def threaded(folder: str, names: list[str]) -> float:
+def threaded(folder: Path, names: list[str]) -> float:
     with ThreadPoolExecutor(cores(), initializer=lambda: torch.set_num_threads(1)) as threads:
         began = time.perf_counter()
-        list(threads.map(lambda name: squeeze(decode(Path(folder) / name), 224), names))
+        list(threads.map(lambda name: squeeze(decode(folder / name), 224), names))
         return len(names) / (time.perf_counter() - began)
 
 

@@ -50,7 +50,7 @@ class Engine:
 
     A batch is filled up with black to a multiple of 8. On a CPU the arithmetic, and with it the last bit of a score,
     then depends on the picture alone: not on its place, nor on how many came with it. On other devices libraries
-    choose their way by the size of the batch, and scores agree within 1e-5.
+    may choose their way by the size of the batch, and the last digits follow.
 
     Args:
         runtime: computes.

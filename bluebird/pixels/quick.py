@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _UPRIGHT = 1
+_LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Facts:
     orientation: int
     taken: str
     digest: bytes
+
+
+def upright_sides(width: int, height: int, orientation: int) -> tuple[int, int]:
+    """Width and height of a picture once it is turned upright, from those in its file and its EXIF orientation."""
+    return (height, width) if orientation in _LYING else (width, height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,7 @@ def square(loaded: Loaded, image_size: int) -> Tensor:
 
 def _turned(pixels: Tensor, orientation: int) -> Tensor:
     """(3, S, S) as stored to upright, by EXIF orientation: transposed, then mirrored in one axis or both."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _LYING:
         pixels = pixels.transpose(1, 2)
     axes = {2: (2,), 3: (1, 2), 4: (1,), 6: (2,), 7: (1, 2), 8: (1,)}.get(orientation)
     return pixels.flip(axes) if axes else pixels

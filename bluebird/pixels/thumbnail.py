@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from bluebird.pixels.quick import Facts
+from bluebird.pixels.quick import Facts, upright_sides
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_TURNED = 5  # EXIF orientations from here on swap width and height
 
 
 def thumbnail(pixels: Tensor, facts: Facts) -> bytes:
@@ -23,7 +21,7 @@ def thumbnail(pixels: Tensor, facts: Facts) -> bytes:
         facts: of its file.
     """
     square = Image.fromarray(pixels.permute(1, 2, 0).numpy())
-    sides = (facts.width, facts.height) if facts.orientation < _TURNED else (facts.height, facts.width)
+    sides = upright_sides(facts.width, facts.height, facts.orientation)
     scale = min(1.0, square.width / max(sides))
     size = (max(1, round(sides[0] * scale)), max(1, round(sides[1] * scale)))
     small = square if size == square.size else square.resize(size, Image.Resampling.BILINEAR)

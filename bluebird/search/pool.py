@@ -82,9 +82,9 @@ class DecodePool:
         self._stillborn = 0
 
     def __enter__(self) -> DecodePool:
+        self._workers = [Worker.start(self._orders) for _ in range(self._num_workers)]
         self._threads = torch.get_num_threads()
         torch.set_num_threads(1)
-        self._workers = [Worker.start(self._orders) for _ in range(self._num_workers)]
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,6 +10,7 @@ from itertools import chain, islice
 import numpy as np
 import numpy.typing as npt
 
+from bluebird.pixels.quick import upright_sides
 from bluebird.search.ledger import Ledger
 from bluebird.search.names import original
 from bluebird.search.results import Failure, Find, Results
@@ -19,7 +20,6 @@ from bluebird.search.siblings import Look, leaders
 GROUPED = 20_000
 """How many of the best pictures are brought together by likeness; behind them each stands alone."""
 
-_TURNED = 5  # EXIF orientations from here on swap width and height
 _FETCHED = 500
 
 _Place = tuple[int, int, float, int]
@@ -78,7 +78,7 @@ def _finds(ledger: Ledger, order: _Order) -> Iterator[Find]:
         rows = _fetch(ledger, [place[0] for place in chunk], "path, width, height, orientation, taken, probs, novelty")
         for (_, number, score, leader), row in zip(chunk, rows, strict=True):
             path, width, height, orientation, taken, probs, novelty = row
-            sides = (height, width) if orientation >= _TURNED else (width, height)
+            sides = upright_sides(width, height, orientation)
             shares = np.frombuffer(probs, "<f4").tolist()
             yield Find(number, original(path), score, novelty, shares, *sides, taken, names.get(leader, ""))
 
