@@ -5,10 +5,10 @@
 
 All sides get the same files, the same architecture and the same weights, squash the whole photo to a
 square (bilinear, antialiased), and give probabilities by name, which are compared. Weights are random,
-batch norm as after a training. Each side runs in its best settings: what was tried stands in
-benchmarks/peers/with_*.py. They take turns, after one short run each that is not counted; a ratio is the
-peer's time by Bluebird's in the same round, its median over all rounds and, in brackets, its least and
-greatest.
+batch norm as after a training. The peers' settings stand at the head of benchmarks/peers/with_*.py: batches
+of 64, two workers, channels last, not compiled; a peer may have quicker ones. All take turns, after one short
+run each that is not counted; a ratio is the peer's time by Bluebird's in the same round, its median over all
+rounds and, in brackets, its least and greatest.
 
 The peers live in an environment of their own (--peers), made by venv and pip where it is not there yet.
 """
