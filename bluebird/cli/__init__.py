@@ -1,7 +1,8 @@
 """The command line: one door for each job, and the only place where an error becomes a line and a code.
 
 Exit codes: 0 all done; 2 the command, its data or its output cannot be used; 3 done, but some files
-could not be read; 130 interrupted. Heavy imports happen behind the door that needs them.
+could not be read; 130 interrupted; 141 whoever read the output has gone. Heavy imports happen behind
+the door that needs them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from bluebird import __version__
-from bluebird.errors import BluebirdError
+from bluebird.errors import BluebirdError, UsageError
 
 COMMANDS = {
     "train": "learn to tell birds apart, from a folder of labelled pictures (or painted ones)",
@@ -46,27 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _quiet_libraries()
     for stream in (sys.stdout, sys.stderr):  # a file name may hold bytes that are no UTF-8
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(HELP)
-        return 0
-    if arguments[0] in ("-V", "--version"):
-        print(f"bluebird {__version__}")
-        return 0
-    if arguments[0] not in COMMANDS:
-        return _fail(f"no command {arguments[0]!r}; expected one of {', '.join(COMMANDS)}")
-    return _run(arguments[0], arguments[1:])
-
-
-def _quiet_libraries() -> None:
-    """Libraries advise programmers; what concerns the user, Bluebird says itself. `python -W` still shows it."""
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
-    logging.getLogger("PIL").setLevel(logging.CRITICAL)
-
-
-def _run(command: str, arguments: list[str]) -> int:
     try:
-        code: int = import_module(f"bluebird.cli.{command}").run(arguments)
+        code = _answer(arguments)
         sys.stdout.flush()
         return code
     except BluebirdError as error:
@@ -75,10 +57,30 @@ def _run(command: str, arguments: list[str]) -> int:
         return _fail(str(interrupt) or "interrupted", 130)
     except BrokenPipeError:  # whoever read our output has gone; nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 141  # as a shell tells of a program that the closed pipe ended
     except OSError as error:
         place = f"{error.filename!r}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}")
+
+
+def _answer(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(HELP)
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"bluebird {__version__}")
+        return 0
+    if arguments[0] not in COMMANDS:
+        raise UsageError(f"no command {arguments[0]!r}; expected one of {', '.join(COMMANDS)}")
+    code: int = import_module(f"bluebird.cli.{arguments[0]}").run(arguments[1:])
+    return code
+
+
+def _quiet_libraries() -> None:
+    """Libraries advise programmers; what concerns the user, Bluebird says itself. `python -W` still shows it."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 def _fail(message: str, code: int = 2) -> int:

@@ -107,9 +107,10 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None) -> L.Trainer:
             folder / "checkpoints",
             "best-{epoch:03d}",
             monitor="val/loss",
-            save_last=True,
             enable_version_counter=False,
         ),
+        # one of its own: the other's `save_last` keeps no epoch that was not the best so far
+        ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False),
         LearningRateMonitor("step"),
         EpochSeed(cli.datamodule.seed),
         ModelCard(lambda: describe(_bundle(cli, {}))),

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
+from bluebird.errors import UnreadablePictureError
 from bluebird.pixels.decode import MAX_PIXELS, decode_bytes, to_rgb
 
 if TYPE_CHECKING:
@@ -102,13 +103,24 @@ def load(data: bytes, name: str | PathLike[str], image_size: int) -> Loaded:
     Raises:
         UnreadablePictureError: whatever `decode_bytes` refuses, for the same reason.
     """
-    with suppress(Exception), Image.open(io.BytesIO(data)) as image:
-        if image.format != "EPS" and image.width * image.height <= MAX_PIXELS:
-            return _load(image, data, image_size)
+    try:
+        loaded = _quickly(data, image_size)
+    except MemoryError as error:  # the other way would ask for no less
+        raise UnreadablePictureError(name, "not enough memory to decode it") from error
+    except Exception:
+        loaded = None
+    if loaded:
+        return loaded
     # Nothing is refused above: `decode_bytes` is the one judge, and reads some files that Pillow does not.
     picture = Image.fromarray(decode_bytes(data, name).permute(1, 2, 0).numpy())
     facts = Facts(*picture.size, _UPRIGHT, "", _digest(data))
     return _within_room(picture, picture.size, _UPRIGHT, facts, image_size)
+
+
+def _quickly(data: bytes, image_size: int) -> Loaded | None:
+    with Image.open(io.BytesIO(data)) as image:
+        is_safe = image.format != "EPS" and image.width * image.height <= MAX_PIXELS
+        return _load(image, data, image_size) if is_safe else None
 
 
 def _load(image: Image.Image, data: bytes, image_size: int) -> Loaded:

@@ -20,6 +20,7 @@ from bluebird.search.lock import Lock
 from bluebird.search.names import original, printable
 from bluebird.search.row import Counts, Row
 from bluebird.search.scores import Scores, all_scores, insert_scores, score_of
+from bluebird.search.sqlite_errors import in_one_line
 
 _APPLICATION, _VERSION = 0x42425244, 1  # "BBRD"; of the schema
 _SCHEMA = Path(__file__).with_name("schema.sql")
@@ -60,7 +61,7 @@ class Ledger:
         self.target: tuple[str, ...] = ()
 
     def __enter__(self) -> Ledger:
-        with self._speaking(), ExitStack() as opened:
+        with in_one_line(self.path), ExitStack() as opened:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             opened.callback(Lock(self.path.with_suffix(".lock")).release)
             self.db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
@@ -109,7 +110,7 @@ class Ledger:
         Args:
             target: one class, or several whose probabilities add up.
         """
-        with self._speaking():
+        with in_one_line(self.path):
             scores = all_scores(self.db, self.model, self._columns(target))
         if self.target != tuple(target):
             self._rewrite(scores, target)
@@ -214,7 +215,7 @@ class Ledger:
 
     def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows that a query gives."""
-        with self._speaking():
+        with in_one_line(self.path):
             return self.db.execute(query, values).fetchall()
 
     def _one(self, query: str) -> Any:
@@ -223,14 +224,14 @@ class Ledger:
     def unscored(self) -> Iterator[tuple[str, str, str]]:
         """Name, reason and status of each file that is there and was failed or skipped, by path."""
         query = "SELECT path, reason, status FROM pictures WHERE status != 'scored' AND gone = 0 ORDER BY path"
-        with self._speaking():
+        with in_one_line(self.path):
             for path, reason, status in self.db.execute(query):
                 yield original(path), reason, status
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction; whatever ends it early undoes it."""
-        with self._speaking():
+        with in_one_line(self.path):
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -239,12 +240,3 @@ class Ledger:
                 if self.db.in_transaction:
                     self.db.execute("ROLLBACK")
                 raise
-
-    @contextmanager
-    def _speaking(self) -> Iterator[None]:
-        """What SQLite and the system say against the file, in one line."""
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise OutputError(f"{str(self.path)!r}: cannot be used ({reason}); mend that, then run it again") from error

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +34,16 @@ def test_an_unknown_command_is_refused_in_one_line(capsys: pytest.CaptureFixture
     assert main(["serch"]) == 2
     expected = f"bluebird: no command 'serch'; expected one of {', '.join(COMMANDS)}\n"
     assert capsys.readouterr().err == expected
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["seven", "--epochs", "2"]])
+def test_a_reader_that_has_gone_ends_it_as_it_ends_every_program(arguments: list[str], tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "bluebird", *arguments]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

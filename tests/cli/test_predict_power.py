@@ -21,7 +21,7 @@ from tests.cli.searches import arguments, end, expect_equal, photos
 from tests.conftest import mount
 
 Capture = pytest.CaptureFixture[str]
-_FULL = ("No space left on device", "database or disk is full", "disk I/O error")  # the last of the log's index
+_FULL = ("No space left on device", "disk is full")
 _HEADER, _FRAME = 32, 24 + 4096  # of a write-ahead log, in bytes
 
 

@@ -183,6 +183,22 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(make_folder: MakeFolder, tm
     assert cards[0]["metrics"] == cards[1]["metrics"]
 
 
+def test_the_last_epoch_is_kept_even_if_another_was_better(make_folder: MakeFolder, tmp_path: Path) -> None:
+    standing = [
+        "--model.network",
+        "bluebird.nets.MLP",
+        "--model.optimizer",
+        "torch.optim.SGD",
+        "--model.optimizer.lr",
+        "0",
+        "--trainer.max_epochs",
+        "3",
+    ]
+    assert main(["train", *small_run(make_folder(), tmp_path / "runs"), *standing]) == 0
+    kept = {file.stem: torch.load(file, weights_only=True)["epoch"] for file in tmp_path.rglob("*.ckpt")}
+    assert kept == {"best-epoch=000": 0, "last": 2}
+
+
 def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(make_folder: MakeFolder, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "small" / "version_0"
     process = _start([*small_run(make_folder(60), tmp_path / "runs"), "--trainer.max_epochs", "500"], run)

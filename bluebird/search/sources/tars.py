@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Literal, cast
+from typing import IO, cast
 
 from bluebird.errors import UnreadablePictureError
 from bluebird.search.sources.disk import reason_of
-from bluebird.search.sources.members import BROKEN, Member, Numbering, check_readable
+from bluebird.search.sources.members import BROKEN, MAX_MEMBER_BYTES, Member, Numbering, check_readable
 
-_Mode = Literal["r:", "r:gz", "r:bz2", "r:xz"]
-_MAGIC: dict[bytes, _Mode] = {b"\x1f\x8b": "r:gz", b"BZh": "r:bz2", b"\xfd7zXZ\x00": "r:xz"}
+_MAGIC: dict[bytes, Callable[[Path], object]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _PADDING = 1 << 20  # tar files end in zeros, of which there are 20 blocks by custom
+_MAX_HEADER = 1 << 20  # bytes; a name or the like, which the library reads as a whole
+_MAX_RATIO = 100  # unpacked bytes to packed ones; of photos it is 1, of a bomb up to a thousand
 
 
 class Tar:
@@ -24,17 +28,24 @@ class Tar:
     take one pass in all, but each step back unpacks everything before it once more.
     """
 
-    def __init__(self, tar: tarfile.TarFile) -> None:
-        self._tar = tar
-        self._rest = _walk(tar)
+    def __init__(self, file: IO[bytes], limit: int | None) -> None:
+        self._file = file
+        self._tar = tarfile.TarFile(fileobj=cast(IO[bytes], _Bounded(file, limit)))
+        self._rest = _walk(self._tar)
         self._places: dict[str, tuple[str, int, int]] = {}  # name in the tar, first byte, number of bytes
 
     @classmethod
     def open(cls, path: Path) -> Tar:
-        with path.open("rb") as file:
-            start = file.read(6)
-        mode: _Mode = next((mode for magic, mode in _MAGIC.items() if start.startswith(magic)), "r:")
-        return cls(tarfile.open(path, mode))
+        with path.open("rb") as plain:
+            start = plain.read(6)
+        unpack = next((unpack for magic, unpack in _MAGIC.items() if start.startswith(magic)), None)
+        limit = max(MAX_MEMBER_BYTES, _MAX_RATIO * path.stat().st_size) if unpack else None
+        file = cast(IO[bytes], unpack(path)) if unpack else path.open("rb")
+        try:
+            return cls(file, limit)
+        except BaseException:
+            file.close()
+            raise
 
     def __iter__(self) -> Iterator[Member]:
         for name, info in _walk(self._tar):
@@ -44,9 +55,8 @@ class Tar:
         original, start, size = self._find(name)
         check_readable(name, original, size)
         try:
-            file = _file(self._tar)
-            file.seek(start)
-            data = file.read(size)
+            self._file.seek(start)
+            data = self._file.read(size)
         except BROKEN as error:
             raise UnreadablePictureError(name, f"cannot be unpacked: {reason_of(error)}") from None
         if len(data) < size:
@@ -55,9 +65,11 @@ class Tar:
 
     def close(self) -> None:
         self._tar.close()
+        self._file.close()
 
     def __del__(self) -> None:
-        self.close()  # a thread that ends leaves its open files to the collector
+        if hasattr(self, "_tar"):
+            self.close()  # a thread that ends leaves its open files to the collector
 
     def _find(self, name: str) -> tuple[str, int, int]:
         while name not in self._places:
@@ -66,6 +78,32 @@ class Tar:
                 raise UnreadablePictureError(name, "no such file in the archive")
             self._places[found[0]] = (found[1].name, found[1].offset_data, found[1].size)
         return self._places[name]
+
+
+class _Bounded:
+    """The file that a tar is walked in: whoever lists an archive must not be kept by it for hours, nor filled by it.
+
+    Args:
+        file: unpacks itself, where it is compressed.
+        limit: how many bytes may be unpacked to get at a header; None where that costs nothing.
+    """
+
+    def __init__(self, file: IO[bytes], limit: int | None) -> None:
+        self._file, self._limit = file, limit
+        self.tell, self.close = file.tell, file.close
+
+    def read(self, size: int) -> bytes:
+        if size > _MAX_HEADER:
+            raise tarfile.ReadError(f"a header of {size / 2**20:,.0f} MiB, more than the limit of 1 MiB")
+        return self._file.read(size)
+
+    def seek(self, place: int) -> int:
+        if self._limit is not None and place > self._limit:
+            unpacked = f"{place / 2**20:,.0f} MiB"
+            raise tarfile.ReadError(
+                f"packed more tightly than any picture: {unpacked} up to the next file; unpack it first"
+            )
+        return self._file.seek(place)
 
 
 def _walk(tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:

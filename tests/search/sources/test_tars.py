@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import sys
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -89,6 +93,32 @@ def test_a_member_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(info.tobuf() + bytes(4096))
     assert _rows(tmp_path / "a.tar") == {"a!bomb.jpg": "", "a": ""}
     assert _reason(tmp_path / "a.tar", "a!bomb.jpg") == "unpacks to 600 MiB, more than the limit of 512 MiB"
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz"])
+def test_a_bomb_is_not_unpacked_to_see_what_lies_behind_it(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.tar.{ending}"
+    bomb = tarfile.TarInfo("bomb.jpg")
+    bomb.size = 513 << 20
+    pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[ending]
+    zeros = pack(bytes(27 << 20))  # 19 of them behind one another are the bomb, and each form unpacks all as one
+    path.write_bytes(pack(bomb.tobuf()) + 19 * zeros + pack(tarfile.TarInfo("behind.jpg").tobuf() + bytes(1024)))
+    assert _rows(path) == {"a!bomb.jpg": "", "a": ""}
+    assert _reason(path, "a").startswith("broken archive: packed more tightly than any picture: 513 MiB")
+
+
+def test_a_header_is_not_read_when_it_is_huge(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 300 << 20
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(tarfile.TarInfo("1.jpg").tobuf() + header.tobuf() + bytes(300 << 20), 1))
+    tracemalloc.start()
+    try:
+        assert _rows(path) == {"a!1.jpg": "", "a": ""}
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+    assert _reason(path, "a") == "broken archive: a header of 300 MiB, more than the limit of 1 MiB"
 
 
 def test_a_member_cut_short_is_no_picture(tmp_path: Path) -> None:
