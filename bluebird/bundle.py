@@ -1,8 +1,9 @@
 """A trained model as two files that any machine can read and nobody can run code with.
 
-model.safetensors   the weights
-model.json          everything else: architecture and arguments, class names in order, image size,
-                    mean and std, fingerprint of the training data, versions, metrics, digests
+model.safetensors        the weights
+validation.safetensors   what it said of the pictures held out to validate: thresholds are chosen by them
+model.json               everything else: architecture and arguments, class names in order, image size, mean and std,
+                         temperature, fingerprint of the training data, versions, metrics, digests
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from bluebird.errors import BluebirdError, BundleError, OutputError
 from bluebird.nets import Network
 
 _FORMAT = "bluebird-model-1"
-_WEIGHTS, _CARD = "model.safetensors", "model.json"
+_WEIGHTS, _VALIDATION, _CARD = "model.safetensors", "validation.safetensors", "model.json"
 _ARCHITECTURES: dict[str, type[Network]] = {name: getattr(nets, name) for name in ("MLP", "CNN", "Backbone")}
 
 
@@ -40,8 +41,22 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
+class Validation:
+    """What a network said of the M pictures of the val split, which it did not learn from.
+
+    `logits` is float32 (M, K), before any temperature, and `targets` int64 (M,).
+    """
+
+    logits: torch.Tensor
+    targets: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Bundle:
-    """A trained network with all that is needed to ask it about a picture."""
+    """A trained network with all that is needed to ask it about a picture.
+
+    Its probabilities are softmax(logits / temperature).
+    """
 
     network: Network
     classes: tuple[str, ...]
@@ -49,12 +64,14 @@ class Bundle:
     data_fingerprint: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     familiarity: list[float] = field(default_factory=list)
-    """Quantiles of `nets.familiarity` over held-out pictures, in rising order; empty before a test."""
+    """Quantiles of `nets.familiarity` over held-out pictures, in rising order; empty before the end of training."""
+    temperature: float = 1.0
+    validation: Validation | None = None
 
     @property
     def fingerprint(self) -> str:
-        """One digest of all that decides on score and novelty, `familiarity` included; metrics do not."""
-        decisive = ("architecture", "arguments", "classes", "preprocessing", "familiarity")
+        """One digest of all that decides on score and novelty; metrics do not."""
+        decisive = ("architecture", "arguments", "classes", "preprocessing", "familiarity", "temperature")
         card = describe(self)
         digest = hashlib.sha256(json.dumps({key: card[key] for key in decisive}, sort_keys=True).encode())
         digest.update(save_safetensors(_weights(self)))
@@ -72,6 +89,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "data_fingerprint": bundle.data_fingerprint,
         "metrics": bundle.metrics,
         "familiarity": bundle.familiarity,
+        "temperature": bundle.temperature,
     }
 
 
@@ -92,7 +110,9 @@ def assemble(card: dict[str, Any], weights: dict[str, torch.Tensor], source: Pat
         if len(classes) != network.num_classes:
             raise BundleError(f"{str(source)!r}: {len(classes)} class names for {network.num_classes} outputs")
         preprocessing = Preprocessing(**card["preprocessing"])
-        kept = {key: card[key] for key in ("data_fingerprint", "metrics", "familiarity")}
+        kept = {key: card[key] for key in ("data_fingerprint", "metrics", "familiarity", "temperature")}
+        if not kept["temperature"] > 0:
+            raise BundleError(f"{str(source)!r}: a temperature of {kept['temperature']}; expected a number above 0")
         return Bundle(network.eval(), classes, preprocessing, **kept)
     except BundleError:
         raise
@@ -102,17 +122,23 @@ def assemble(card: dict[str, Any], weights: dict[str, torch.Tensor], source: Pat
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
-    """Write the two files into `folder`, the card last, each whole or not at all.
+    """Write the files into `folder`, the card last, each whole or not at all.
 
     Raises:
         OutputError: the folder cannot be written.
     """
     weights = save_safetensors(_weights(bundle))
     card = describe(bundle) | {"versions": versions(), "weights_sha256": hashlib.sha256(weights).hexdigest()}
+    held_out = bundle.validation and save_safetensors(vars(bundle.validation))
+    if bundle.validation and held_out:
+        digest = hashlib.sha256(held_out).hexdigest()
+        card["validation"] = {"split": "val", "pictures": len(bundle.validation.targets), "sha256": digest}
     card["card_sha256"] = _card_digest(card)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / _WEIGHTS, weights)
+        if held_out:
+            write_whole(folder / _VALIDATION, held_out)
         write_whole(folder / _CARD, (json.dumps(card, indent=2) + "\n").encode())
     except OSError as error:
         raise OutputError(f"{str(folder)!r}: the model cannot be written ({error.strerror})") from error
@@ -143,23 +169,40 @@ def bundle_folder(path: Path) -> Path | None:
 
 
 def _load_folder(folder: Path) -> Bundle:
+    card = _read_card(folder)
+    model = assemble(card, _read_tensors(folder / _WEIGHTS, card["weights_sha256"]), folder)
+    if "validation" not in card:
+        return model
+    validation = Validation(**_read_tensors(folder / _VALIDATION, card["validation"]["sha256"]))
+    return replace(model, validation=validation)
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    path = folder / _CARD
     try:
-        card = json.loads((folder / _CARD).read_bytes())
-        weights = (folder / _WEIGHTS).read_bytes()
+        card = json.loads(path.read_bytes())
     except ValueError as error:
-        raise BundleError(f"{str(folder / _CARD)!r}: truncated or not JSON ({error})") from error
+        raise BundleError(f"{str(path)!r}: truncated or not JSON ({error})") from error
     except OSError as error:
-        raise BundleError(f"{str(error.filename)!r}: cannot be read ({error.strerror})") from error
+        raise BundleError(f"{str(path)!r}: cannot be read ({error.strerror})") from error
     if not isinstance(card, dict) or card.get("format") != _FORMAT:
-        raise BundleError(f"{str(folder / _CARD)!r}: not a Bluebird model (no format {_FORMAT!r})")
+        raise BundleError(f"{str(path)!r}: not a Bluebird model (no format {_FORMAT!r})")
     if card.get("card_sha256") != _card_digest(card):
-        raise BundleError(f"{str(folder / _CARD)!r}: altered since it was written; train again or fetch it anew")
-    if card["weights_sha256"] != hashlib.sha256(weights).hexdigest():
-        raise BundleError(f"{str(folder / _WEIGHTS)!r}: truncated or altered since it was written; fetch it anew")
+        raise BundleError(f"{str(path)!r}: altered since it was written; train again or fetch it anew")
+    return card
+
+
+def _read_tensors(path: Path, digest: str) -> dict[str, torch.Tensor]:
     try:
-        return assemble(card, load_safetensors(weights), folder)
+        data = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{str(path)!r}: cannot be read ({error.strerror})") from error
+    if digest != hashlib.sha256(data).hexdigest():
+        raise BundleError(f"{str(path)!r}: truncated or altered since it was written; fetch it anew")
+    try:
+        return load_safetensors(data)
     except SafetensorError as error:
-        raise BundleError(f"{str(folder / _WEIGHTS)!r}: not a safetensors file ({error})") from error
+        raise BundleError(f"{str(path)!r}: not a safetensors file ({error})") from error
 
 
 def _load_checkpoint(path: Path) -> Bundle:

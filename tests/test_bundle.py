@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bluebird.bundle import Bundle, Preprocessing, load_model, save_bundle
+from bluebird.bundle import Bundle, Preprocessing, Validation, assemble, describe, load_model, save_bundle
 from bluebird.errors import BundleError, OutputError
 from bluebird.nets import CNN, MLP, Network
 
@@ -73,6 +73,24 @@ def test_harmed_weights_are_refused_by_name(tmp_path: Path, harm) -> None:
     harm(tmp_path / "model.safetensors")
     with pytest.raises(BundleError, match=r"model\.safetensors'.*(altered|cannot be read)"):
         load_model(tmp_path)
+
+
+def test_what_it_said_of_its_val_split_is_kept_and_guarded(tmp_path: Path) -> None:
+    said = Validation(torch.randn(5, 2), torch.tensor([0, 1, 1, 0, 1]))
+    save_bundle(replace(_bundle(), validation=said, temperature=1.75), tmp_path)
+    model = load_model(tmp_path)
+    assert model.temperature == 1.75
+    assert model.validation is not None
+    assert torch.equal(model.validation.logits, said.logits)
+    assert torch.equal(model.validation.targets, said.targets)
+    _flip(tmp_path / "validation.safetensors")
+    with pytest.raises(BundleError, match=r"validation\.safetensors'.*altered"):
+        load_model(tmp_path)
+
+
+def test_a_temperature_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="temperature of 0"):
+        assemble(describe(_bundle()) | {"temperature": 0}, _bundle().network.state_dict(), tmp_path)
 
 
 def test_a_truncated_card_is_refused_by_name(tmp_path: Path) -> None:
@@ -154,8 +172,11 @@ def test_the_fingerprint_is_that_of_the_model_wherever_it_lies(trained: Path, tm
     save_bundle(model, tmp_path / "again")
     assert load_model(tmp_path / "again").fingerprint == model.fingerprint
     (best,) = (trained / "checkpoints").glob("best-*.ckpt")
-    checkpoint = load_model(best)  # written before the test, so it knows no familiarity
-    assert replace(checkpoint, familiarity=model.familiarity).fingerprint == model.fingerprint
+    checkpoint = load_model(best)  # written before the last validation, so it knows neither
+    assert (
+        replace(checkpoint, familiarity=model.familiarity, temperature=model.temperature).fingerprint
+        == model.fingerprint
+    )
     assert len(model.fingerprint) == 32
 
 

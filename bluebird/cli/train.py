@@ -15,8 +15,9 @@ import yaml
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from bluebird.bundle import Bundle, Preprocessing, describe, save_bundle, versions
+from bluebird.bundle import Bundle, Preprocessing, Validation, describe, save_bundle, versions
 from bluebird.callbacks import EpochSeed, ModelCard
+from bluebird.cli.calibrate import calibrated
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.parser import TrainCLI
 from bluebird.cli.resume import Kept, check_settings, interruptible, read_kept, split_resume
@@ -48,7 +49,8 @@ def _run(arguments: list[str]) -> int:
     with interruptible(folder):
         _fit(trainer, cli, kept)
         metrics = _test(trainer, cli)
-    bundle = _bundle(cli, metrics)
+        validation = _validate(trainer, cli)
+    bundle = calibrated(_bundle(cli, metrics), validation)
     save_bundle(bundle, folder / "bundle")
     _log_hyperparameters(trainer, cli, metrics)
     _report(cli, folder, metrics)
@@ -149,11 +151,16 @@ def _test(trainer: L.Trainer, cli: TrainCLI) -> dict[str, float]:
     return {name: float(value) for name, value in tested[0].items()}
 
 
+def _validate(trainer: L.Trainer, cli: TrainCLI) -> Validation:
+    """What the tested weights say of the val split."""
+    trainer.validate(cli.model, cli.datamodule, verbose=False)
+    return Validation(*cli.model.validated())
+
+
 def _bundle(cli: TrainCLI, metrics: dict[str, float]) -> Bundle:
     data = cli.datamodule
     preprocessing = Preprocessing(data.image_size, list(data.mean), list(data.std))
-    familiarity = cli.model.familiarity() if metrics else []
-    return Bundle(cli.model.network, data.classes, preprocessing, data.fingerprint, metrics, familiarity)
+    return Bundle(cli.model.network, data.classes, preprocessing, data.fingerprint, metrics)
 
 
 def _log_hyperparameters(trainer: L.Trainer, cli: TrainCLI, metrics: dict[str, float]) -> None:

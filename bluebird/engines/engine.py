@@ -36,11 +36,13 @@ class Answers:
 
     Args:
         probs: float32 (N, K).
+        logits: float32 (N, K), before the temperature.
         novelty: float32 (N,), the share of known pictures that look more familiar.
         features: float32 (N, F), what the last layer decides on.
     """
 
     probs: Tensor
+    logits: Tensor
     novelty: Tensor
     features: Tensor
 
@@ -80,7 +82,7 @@ class Engine:
         outputs = self._runtime(_filled_up(pixels))
         probs, logits, features = (output[:count] for output in outputs)
         strange = novelty(familiarity(logits), self._known) if len(self._known) else torch.zeros(count)
-        return Answers(probs, strange, features)
+        return Answers(probs, logits, strange, features)
 
 
 def _filled_up(pixels: Tensor) -> Tensor:

@@ -27,12 +27,13 @@ class Whole(nn.Module):
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (given.mean, given.std))
         self.register_buffer("scale", 1 / (255 * std))
         self.register_buffer("shift", -mean / std)
+        self.temperature = model.temperature
         self.network = copy.deepcopy(model.network).float().eval()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         features = self.network.features(pixels.float() * self.scale + self.shift)
         logits = self.network.decide(features)
-        return logits.softmax(1), logits, features
+        return (logits / self.temperature).softmax(1), logits, features
 
 
 OUTPUTS = ("probs", "logits", "features")

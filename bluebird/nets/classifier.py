@@ -16,7 +16,6 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassRecall
 
 from bluebird.errors import UsageError
-from bluebird.nets.familiarity import familiarity, quantiles
 from bluebird.nets.mlp import MLP
 from bluebird.nets.network import Network
 
@@ -98,24 +97,26 @@ class Classifier(L.LightningModule):
         self.log("train/accuracy", self._hits / seen, prog_bar=True, sync_dist=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._judging_step(batch, self.val_metrics, "val/loss")
+        logits = self._judging_step(batch, self.val_metrics, "val/loss")
+        self._judged.append((logits.float(), batch[1]))
+
+    def validated(self) -> tuple[Tensor, Tensor]:
+        """Logits float32 (M, K) and targets int64 (M,) of the last validation, on the CPU."""
+        logits, targets = zip(*self._judged, strict=True)
+        return torch.cat(logits).cpu(), torch.cat(targets).cpu()
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._familiarity.append(familiarity(self._judging_step(batch, self.test_metrics, "test/loss")))
-
-    def familiarity(self) -> list[float]:
-        """Quantiles of how familiar the pictures of the last test looked, as a bundle keeps them."""
-        return quantiles(torch.cat(self._familiarity))
+        self._judging_step(batch, self.test_metrics, "test/loss")
 
     def predict_step(self, batch: Tensor | Batch, batch_idx: int = 0) -> Tensor:
         """Probabilities (N, K) of a batch, with or without targets."""
         return self(batch if isinstance(batch, Tensor) else batch[0])  # type: ignore[no-any-return]
 
+    def on_validation_epoch_start(self) -> None:
+        self._judged: list[Batch] = []
+
     def on_validation_epoch_end(self) -> None:
         self._log_metrics(self.val_metrics, "val/")
-
-    def on_test_epoch_start(self) -> None:
-        self._familiarity: list[Tensor] = []
 
     def on_test_epoch_end(self) -> None:
         self._log_metrics(self.test_metrics, "test/")
@@ -141,14 +142,19 @@ class Classifier(L.LightningModule):
     def _judging_step(self, batch: Batch, metrics: MetricCollection, name: str) -> Tensor:
         loss, logits = self._shared_step(batch)
         metrics.update(logits, batch[1])
-        self.log(name, loss, prog_bar=name == "val/loss", batch_size=len(batch[1]))
+        self.log(name, loss, prog_bar=name == "val/loss", batch_size=len(batch[1]), logger=self._to_logger())
         return logits
+
+    def _to_logger(self) -> bool | None:
+        """Figures belong into the curves, if any, but not where a trained network is validated once more."""
+        return False if self.trainer.state.fn == "validate" else None
 
     def _log_metrics(self, metrics: MetricCollection, prefix: str) -> None:
         values = metrics.compute()
         recalls = values.pop(f"{prefix}recall")
-        self.log_dict(values, prog_bar=True)
-        self.log_dict({f"{prefix}recall/{name}": recall for name, recall in zip(self.classes, recalls, strict=True)})
+        by_class = {f"{prefix}recall/{name}": recall for name, recall in zip(self.classes, recalls, strict=True)}
+        self.log_dict(values, prog_bar=True, logger=self._to_logger())
+        self.log_dict(by_class, logger=self._to_logger())
         metrics.reset()
 
 

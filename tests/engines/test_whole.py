@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -55,3 +57,14 @@ def test_a_network_that_cannot_be_traced_is_asked_as_it_is() -> None:
     probs, _, _ = fused(model)(pixels)
     images = (pixels / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
     torch.testing.assert_close(probs, model.network(images), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_probabilities_are_those_at_the_temperature_and_logits_are_not() -> None:
+    model, pixels = replace(_bundle(MLP(3, 16, widths=[9])), temperature=2.5), _pixels(16)
+    images = (pixels / 255 - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    logits = model.network.logits(images)
+    for quick in (fused(model), Whole(model)):
+        probs, said, _ = quick(pixels)
+        torch.testing.assert_close(said, logits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(probs, torch.softmax(logits / 2.5, 1), rtol=1e-4, atol=1e-5)

@@ -21,6 +21,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, TextIO
 
+from bluebird.pages import house_style
 from bluebird.search.names import printable
 from bluebird.search.results.cards import NOVEL, Section, card, section
 from bluebird.search.results.find import Find, Results
@@ -134,7 +135,7 @@ def _script(file: TextIO, kind: str, data: object) -> None:
 
 def _template(results: Results) -> str:
     folder = files(__package__) / "wanted"
-    style = (folder / "page.css").read_text(encoding="utf-8")
+    style = house_style() + (folder / "page.css").read_text(encoding="utf-8")
     script = '"use strict";\n' + "\n".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     policy = (
         f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "

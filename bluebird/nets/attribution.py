@@ -1,0 +1,135 @@
+"""Where in a picture a network sees what it says it sees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bluebird.errors import UsageError
+from bluebird.nets.network import Network
+
+GRAD_CAM, SALIENCY = "Grad-CAM", "saliency"
+"""What `attribution` calls its methods."""
+
+_BRIGHT = 0.99
+"""This share of a saliency map lies below its full brightness: a lone pixel would darken all others."""
+
+
+def grad_cam(network: Network, images: Tensor, classes: Tensor) -> Tensor:
+    """Where images (N, 3, S, S) speak for classes (N,): maps (N, S, S), float32 from 0 to 1.
+
+    Taken at the network's last map of more than one place, drawn up to the picture's side, each divided by its own
+    maximum: maps say where, not how much. One is all zero where no place speaks for the class.
+
+    The network may be frozen, the caller under `torch.no_grad` or `torch.inference_mode`; the network answers as in
+    evaluation and is left as it was. Memory is that of a training step. A network built under `torch.inference_mode`
+    has no gradients, and torch says so.
+
+    Raises:
+        UsageError: images or classes of another shape or range, or a network without such a map, as MLP and vit.
+
+    Source: Selvaraju et al. 2017 (arXiv 1610.02391), eq. 1 and 2, on the logits.
+    """
+    maps = _grad_cam(network, images, classes)
+    if maps is None:
+        raise UsageError("Grad-CAM needs a network that ends in a map of places, and this one has none: use saliency")
+    return maps
+
+
+def saliency(network: Network, images: Tensor, classes: Tensor) -> Tensor:
+    """How much the logit of classes (N,) hangs on each pixel of images (N, 3, S, S): (N, S, S), float32 from 0 to 1.
+
+    The greatest absolute gradient over the channels; full brightness from the 99th percentile of each picture up, or
+    at its maximum where fewer pixels than that matter. Works with every network, and leaves it as `grad_cam` does.
+
+    Raises:
+        UsageError: images or classes of another shape or range.
+
+    Source: Simonyan et al. 2014 (arXiv 1312.6034), sec. 3.1; the percentile is ours.
+    """
+    with _explaining(network, images) as leaf:
+        (gradient,) = torch.autograd.grad(_asked(network, leaf, classes), leaf)
+    sizes = gradient.abs().amax(1).float().flatten(1)  # (N, S S)
+    bright = sizes.kthvalue(math.ceil(_BRIGHT * sizes.shape[1]), dim=1, keepdim=True).values
+    peak = sizes.amax(1, keepdim=True)
+    return _over(sizes, torch.where(bright > 0, bright, peak)).view(len(images), *images.shape[2:])
+
+
+def attribution(network: Network, images: Tensor, classes: Tensor) -> tuple[Tensor, str]:
+    """Maps (N, S, S) and the method's name: `grad_cam` where the network has a map, else `saliency`.
+
+    Raises `UsageError` for images or classes of another shape or range.
+    """
+    maps = _grad_cam(network, images, classes)
+    if maps is None:
+        return saliency(network, images, classes), SALIENCY
+    return maps, GRAD_CAM
+
+
+def _grad_cam(network: Network, images: Tensor, classes: Tensor) -> Tensor | None:
+    with _explaining(network, images) as leaf:
+        with _watching(network) as last:
+            asked = _asked(network, leaf, classes)
+        if not last or last[0].ndim != 4:
+            return None
+        (gradient,) = torch.autograd.grad(asked, last[0])
+        channels = last[0].detach().float()  # A, (N, C, H, W)
+    alpha = gradient.float().mean((2, 3), keepdim=True)  # eq. 1: alpha_k = 1/Z sum_ij dy/dA_kij
+    maps = (alpha * channels).sum(1, keepdim=True).relu()  # eq. 2: ReLU(sum_k alpha_k A_k)
+    full = functional.interpolate(maps, size=images.shape[2:], mode="bilinear").squeeze(1)
+    return _over(full, full.amax((1, 2), keepdim=True))
+
+
+def _asked(network: Network, images: Tensor, classes: Tensor) -> Tensor:
+    """The sum of each picture's logit of its class; in evaluation no picture's gradient knows of another."""
+    if classes.shape != (len(images),):
+        raise UsageError(f"classes is {tuple(classes.shape)}; expected ({len(images)},), one for each picture")
+    if not bool(((classes >= 0) & (classes < network.num_classes)).all()):
+        raise UsageError(f"classes is {classes.tolist()}; expected numbers from 0 to {network.num_classes - 1}")
+    numbers = classes.to(images.device, torch.int64, copy=True)  # a copy, or autograd may not keep it
+    return network.logits(images).gather(1, numbers[:, None]).sum()
+
+
+@contextmanager
+def _explaining(network: Network, images: Tensor) -> Iterator[Tensor]:
+    """The images as a leaf that gradients reach, whatever mode the caller is in; the network in evaluation."""
+    if images.ndim != 4 or images.shape[1] != 3 or not len(images) or not images.is_floating_point():
+        raise UsageError(f"images is {images.dtype} {tuple(images.shape)}; expected float (N, 3, S, S), at least one")
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield images.detach().clone().requires_grad_()
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextmanager
+def _watching(network: Network) -> Iterator[list[Tensor]]:
+    """Holds, after a run, the last output of a module that has more than one place; nothing where none has.
+
+    A map has four dimensions; tokens, as vit's, have three. A module is heard after those inside it, so that of a
+    residual pair the sum counts and not the branch.
+    """
+    last: list[Tensor] = []
+
+    def hear(_: nn.Module, __: tuple[object, ...], output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim > 2 and output[0, 0].numel() > 1:
+            last[:] = [output]
+
+    with ExitStack() as hooks:
+        for module in network.modules():
+            handle = module.register_forward_hook(hear)
+            hooks.callback(handle.remove)
+        yield last
+
+
+def _over(values: Tensor, peak: Tensor) -> Tensor:
+    """`values` divided by `peak`, at most 1; zero where the peak is."""
+    return (values / torch.where(peak > 0, peak, 1)).clamp(max=1)

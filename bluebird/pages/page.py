@@ -1,0 +1,86 @@
+"""Fills the templates of this folder; a page holds no script, and allows itself no more than its style and pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Something to look at: `source` is a data URL, `alt` says what it shows to whoever cannot see it."""
+
+    source: str
+    alt: str
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as they are to be read; the first column names the row."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def drawn(figure: Figure, alt: str, caption: str = "") -> Picture:
+    """A plot as SVG, sharp at any size; the same figure gives the same bytes."""
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "bluebird", "svg.fonttype": "path"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return Picture(_data_url("image/svg+xml", buffer.getvalue()), alt, caption)
+
+
+def jpeg(data: bytes, alt: str, caption: str = "") -> Picture:
+    """A photo, given as the bytes of a JPEG file."""
+    return Picture(_data_url("image/jpeg", data), alt, caption)
+
+
+def render(template: str, **values: Any) -> str:
+    """The page that a template of this folder gives, with all that comes from a user escaped.
+
+    Args:
+        template: its name without the ending; it extends `base.html`, which takes `title`.
+        values: whatever it uses; one that is missing is an error.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = house_style() + _style("page.css")
+    # the hash names the one style that the page may have, so nothing that came in with a name can add another
+    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    return environment.get_template(f"{template}.html").render(values, style=style, policy=policy)
+
+
+def house_style() -> str:
+    """Colours, type and the like that all pages share, as CSS."""
+    return _style("house.css")
+
+
+def _style(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """How a Content-Security-Policy calls an inline block."""
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _data_url(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{b64encode(data).decode()}"

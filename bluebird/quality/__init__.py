@@ -1,0 +1,1 @@
+"""How good a search is: figures of ranked, calibrated and counted pictures, on plain arrays."""
