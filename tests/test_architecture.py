@@ -26,6 +26,7 @@ ALLOWED = {  # room: the rooms it may import
     "engines": {"errors", "nets", "bundle"},
     "search": {"errors", "pixels", "engines", "pages"},
     "inspection": {"errors", "pixels", "pages", "watch"},
+    "report": {"errors", "pixels", "nets", "quality", "watch", "bundle", "engines", "pages"},
     "cli": set(),  # set below: the only place where all sides meet
     "__main__": {"cli"},
     "__init__": set(),

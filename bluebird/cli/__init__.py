@@ -19,7 +19,11 @@ from bluebird.errors import BluebirdError, UsageError
 
 COMMANDS = {
     "train": "learn to tell birds apart, from a folder of labelled pictures (or painted ones)",
-    "predict": "classify every picture below a folder with a trained model",
+    "predict": "go through any number of pictures with a trained model, and hand over the finds",
+    "evaluate": "tell how well a trained model finds its bird, and why it errs, on a page",
+    "explain": "show where in a picture a trained model looked",
+    "estimate": "tell how many pictures of the bird a searched database holds",
+    "inspect_data": "look for copies, wrong labels and broken files before anyone trains",
     "export": "write a trained model for ONNX Runtime, OpenVINO or torch, checked",
     "seven": "fit a curve with the seven-parameter network, gradients by hand",
     "paint": "paint a set of labelled birds to train on, or one sheet to look at",
@@ -30,7 +34,7 @@ HELP = f"""usage: bluebird COMMAND [OPTIONS]
 Find one bird in a mountain of pictures.
 
 commands:
-{chr(10).join(f"  {name:<9}{text}" for name, text in COMMANDS.items())}
+{chr(10).join(f"  {name:<14}{text}" for name, text in COMMANDS.items())}
 
   bluebird train                                 train on painted birds, no download needed
   bluebird train --config configs/cnn.yaml --data.root my_birds

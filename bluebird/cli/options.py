@@ -51,6 +51,16 @@ def positive(text: str) -> float:
     return value
 
 
+def accepted(text: str) -> float | tuple[str, float]:
+    """An argparse type: a score from 0 to 1, or what it is to reach, as `recall=0.95` or `precision=0.9`."""
+    what, joined, value = text.partition("=")
+    if not joined:
+        return share(text)
+    if what not in ("recall", "precision") or not share(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a score nor recall=SHARE or precision=SHARE, above 0")
+    return what, share(value)
+
+
 def share(text: str) -> float:
     """An argparse type: numbers from 0 to 1."""
     try:

@@ -113,6 +113,10 @@ class TrainCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--name", type=str, default="mlp", help="name of the run: RUNS_DIR/NAME/version_N")
         parser.add_argument("--runs_dir", type=str, default="runs", help="where runs are kept")
+        parser.add_argument(
+            "--target", type=str, default="bluebird", help="class whose search is watched, or a part of its name"
+        )
+        parser.add_argument("--weights", type=str | None, metavar="FILE", help="state_dict that a Backbone starts from")
         parser.add_argument("--resume", type=str, metavar="RUN", help="run folder to go on with")
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.set_defaults({"early_stopping.monitor": "val/loss", "early_stopping.patience": 10})

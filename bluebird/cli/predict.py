@@ -13,7 +13,7 @@ from bluebird.bundle import Bundle, load_model, versions
 from bluebird.cli.log_file import LOG, log_file
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_c_libraries
-from bluebird.cli.predict_options import ALSO, choose_device, choose_target, parse
+from bluebird.cli.predict_options import ALSO, choose_accept, choose_device, choose_target, parse
 from bluebird.engines import Engine, open_engine
 from bluebird.search.batch_size import BatchSize
 from bluebird.search.found import Source
@@ -42,6 +42,7 @@ def _search(options: Namespace) -> int:
     keep_freed_memory()
     model = load_model(options.model)
     target = choose_target(model.classes, options.target)
+    options.accept = choose_accept(model, target, options.accept)
     device = choose_device(options.device, options.engine)
     engine, fingerprint = open_engine(model, options.model, options.engine, device)
     source = open_source(options.where, every_seconds=options.every_seconds, exclude=options.exclude)
@@ -120,7 +121,7 @@ def _collect(options: Namespace, results: Results, source: Source) -> str:
         LOG.warning("not collected %r: %s", failure.name, failure.reason)
     counted = ", ".join(f"{count:,} {outcome.replace('_', ' ')}" for outcome, count in done.items())
     first = f"; the first that failed is {failures[0].name!r}: {failures[0].reason}" if failures else ""
-    return f"collected    {counted or 'nothing'}, score {least:g} or more, in {options.collect}{first}"
+    return f"collected    {counted or 'nothing'}, score {least:.4g} or more, in {options.collect}{first}"
 
 
 def _number_of_finds(ledger: Ledger, accept: float) -> int:
@@ -129,7 +130,7 @@ def _number_of_finds(ledger: Ledger, accept: float) -> int:
 
 
 def _report(options: Namespace, results: Results, finds: int, gone: int, brought: str) -> None:
-    print(f"{results.wanted:<12} {finds:,} with a score of {options.accept:g} or more, of {results.scored:,} scored")
+    print(f"{results.wanted:<12} {finds:,} with a score of {options.accept:.4g} or more, of {results.scored:,} scored")
     found = results.scored + results.failed + results.skipped
     parts = f"{results.scored:,} scored + {results.failed:,} failed + {results.skipped:,} skipped"
     files = f"{found:,} found = {parts}" + (f"; {gone:,} gone" if gone else "")

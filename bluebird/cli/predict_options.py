@@ -10,9 +10,10 @@ from pathlib import Path
 
 import torch
 
-from bluebird.cli.options import OptionParser, at_least, positive, share
+from bluebird.bundle import Bundle
+from bluebird.cli.options import OptionParser, accepted, at_least, positive
 from bluebird.engines import CPU, ENGINES, cores
-from bluebird.errors import UsageError
+from bluebird.errors import DataError, UsageError
 from bluebird.search.results import write_jsonl, write_megadetector, write_parquet
 
 _ABOUT = """Go through everything in WHERE with the trained MODEL, and hand over the finds, best first.
@@ -99,6 +100,23 @@ def _class_of(word: str, classes: Sequence[str]) -> str:
     raise UsageError(f"--target {word!r} {seen}; name one class, or several one by one")
 
 
+def choose_accept(model: Bundle, target: Sequence[str], wanted: float | tuple[str, float]) -> float:
+    """The score of a find: as it was given, or as the model's validation has it for a wanted recall or precision.
+
+    Raises:
+        UsageError: validation cannot tell, or never reached it.
+    """
+    if isinstance(wanted, float):
+        return wanted
+    from bluebird.report.validation import threshold_for  # scipy, which a plain score does without
+
+    what, share = wanted
+    try:
+        return threshold_for(model, target, "recall" if what == "recall" else "precision", share)
+    except DataError as error:
+        raise UsageError(f"--accept {what}={share:g}: {error}; give a score") from error
+
+
 def choose_device(name: str, engine: str) -> torch.device:
     """The device of this name; for "auto", an accelerator where there is one and the engine is torch.
 
@@ -127,7 +145,13 @@ def _parser() -> OptionParser:
         help="what is looked for, a class or a part of its name; more than once: any of them (default: bluebird)",
     )
     add("--out", type=Path, default=Path("finds"), metavar="OUT", help="folder to write (default: finds)")
-    add("--accept", type=share, default=0.5, metavar="SCORE", help="score of a find (default: 0.5)")
+    add(
+        "--accept",
+        type=accepted,
+        default=0.5,
+        metavar="SCORE",
+        help="score of a find; or recall=0.95, precision=0.9: what reached that in validation (default: 0.5)",
+    )
     add("--also", action="append", choices=sorted(ALSO), default=[], help="write this too; may be given again")
     add("--page-limit", type=at_least(1), default=1000, metavar="N", help="pictures on the page (default: 1000)")
     add("--collect", type=Path, metavar="DIR", help="bring the finds together in this folder, never over another file")

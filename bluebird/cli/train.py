@@ -20,11 +20,15 @@ from bluebird.callbacks import EpochSeed, ModelCard
 from bluebird.cli.calibrate import calibrated
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.parser import TrainCLI
+from bluebird.cli.predict_options import choose_target
 from bluebird.cli.resume import Kept, check_settings, interruptible, read_kept, split_resume
 from bluebird.cli.settings import refused_in_a_line
+from bluebird.engines import open_engine
 from bluebird.errors import OutputError, TrainingError, UsageError
+from bluebird.nets.pretrained import load_pretrained
 from bluebird.nets.summary import layer_table
-from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, TrainingBar, WeightHistograms
+from bluebird.report.board import Board
+from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, SearchCurves, TrainingBar, WeightHistograms
 
 
 def run(arguments: list[str]) -> int:
@@ -38,6 +42,8 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     resumed, arguments = split_resume(arguments)
     cli = TrainCLI(arguments)
+    if cli.config.weights and not resumed:
+        load_pretrained(cli.model.network, Path(cli.config.weights))
     # before anything is written: a resumption that is refused leaves the run as it was
     kept = _kept(cli, resumed) if resumed else None
     folder = _run_folder(cli, resumed)
@@ -52,6 +58,7 @@ def _run(arguments: list[str]) -> int:
         validation = _validate(trainer, cli)
     bundle = calibrated(_bundle(cli, metrics), validation)
     save_bundle(bundle, folder / "bundle")
+    _show(trainer, cli, bundle, validation)
     _log_hyperparameters(trainer, cli, metrics)
     _report(cli, folder, metrics)
     return 0
@@ -120,6 +127,7 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None) -> L.Trainer:
         PictureGrid(),
         WeightHistograms(),
         GradientNorm(),
+        SearchCurves([cli.datamodule.classes.index(name) for name in _target(cli)]),
         TrainingBar(),
     ]
     return cli.instantiate_trainer(logger=logger, extra=callbacks)
@@ -155,6 +163,24 @@ def _validate(trainer: L.Trainer, cli: TrainCLI) -> Validation:
     """What the tested weights say of the val split."""
     trainer.validate(cli.model, cli.datamodule, verbose=False)
     return Validation(*cli.model.validated())
+
+
+def _show(trainer: L.Trainer, cli: TrainCLI, model: Bundle, validation: Validation) -> None:
+    """What TensorBoard shows at the end; the pictures in the order in which they were validated."""
+    val = cli.datamodule.datasets["val"]
+    engine, _ = open_engine(model, Path(trainer.log_dir or ""), "torch")
+    logger: Any = trainer.loggers[0]
+    Board(logger.experiment, trainer.global_step).show(
+        model, engine, lambda numbers: val.__getitems__(numbers)[0], validation, _target(cli)
+    )
+
+
+def _target(cli: TrainCLI) -> list[str]:
+    """The class that is watched; none where no class is meant by the word, or several are."""
+    try:
+        return choose_target(cli.datamodule.classes, [cli.config.target])
+    except UsageError:
+        return []
 
 
 def _bundle(cli: TrainCLI, metrics: dict[str, float]) -> Bundle:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from bluebird.pixels.cache import default_cache_dir, load_pictures
 from bluebird.pixels.dataset import EpochShuffle, PictureDataset, channel_stats
 from bluebird.pixels.layout import SPLITS, Listing, read_layout
 from bluebird.pixels.paint import paint_folder
-from bluebird.pixels.split import assign_splits, count_leaks
+from bluebird.pixels.split import assign_splits, count_leaks, fingerprint
 from bluebird.pixels.transforms import Augment, eval_transform, train_transform
 
 PAINTED = Path("data/painted")
@@ -120,7 +119,7 @@ class BirdData(L.LightningDataModule):
         mean, std = channel_stats(pixels, train.rows)
         self.mean, self.std = self.given_mean or mean, self.given_std or std
         labels = [self.listing.samples[row].label for row in rows]
-        self.fingerprint = _fingerprint(labels, digests, self.splits)
+        self.fingerprint = fingerprint(labels, digests, self.splits)
         self._train_transform = train_transform(self.mean, self.std, self.augment)
         self._eval_transform = eval_transform(self.mean, self.std)
 
@@ -154,12 +153,6 @@ class BirdData(L.LightningDataModule):
 
 def _as_it_is(batch: Any) -> Any:
     return batch
-
-
-def _fingerprint(labels: Sequence[str], digests: Sequence[str], splits: Sequence[str]) -> str:
-    """One digest of what the training split holds, whatever its folder is called."""
-    rows = sorted(f"{d} {name}" for d, name, split in zip(digests, labels, splits, strict=True) if split == "train")
-    return hashlib.blake2b("\n".join(rows).encode(), digest_size=16).hexdigest()
 
 
 def _refuse_unreadable(listing: Listing, failures: Sequence[UnreadablePictureError], limit: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -48,6 +49,12 @@ def count_leaks(digests: Sequence[str], splits: Sequence[str]) -> int:
     """How many pictures of val and test have a copy, equal byte by byte, in train."""
     trained = {digest for digest, split in zip(digests, splits, strict=True) if split == "train"}
     return sum(d in trained for d, split in zip(digests, splits, strict=True) if split != "train")
+
+
+def fingerprint(labels: Sequence[str], digests: Sequence[str], splits: Sequence[str]) -> str:
+    """One digest of what the training split holds, whatever its folder is called."""
+    rows = sorted(f"{d} {name}" for d, name, split in zip(digests, labels, splits, strict=True) if split == "train")
+    return hashlib.blake2b("\n".join(rows).encode(), digest_size=16).hexdigest()
 
 
 def _groups_by_class(

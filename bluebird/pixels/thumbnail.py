@@ -25,6 +25,15 @@ def thumbnail(pixels: Tensor, facts: Facts) -> bytes:
     scale = min(1.0, square.width / max(sides))
     size = (max(1, round(sides[0] * scale)), max(1, round(sides[1] * scale)))
     small = square if size == square.size else square.resize(size, Image.Resampling.BILINEAR)
+    return _jpeg(small)
+
+
+def encoded(pixels: Tensor) -> bytes:
+    """The square of a picture, uint8 (3, S, S), as a JPEG."""
+    return _jpeg(Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy()))
+
+
+def _jpeg(image: Image.Image) -> bytes:
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=82)
+    image.save(out, "JPEG", quality=82)
     return out.getvalue()

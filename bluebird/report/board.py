@@ -1,0 +1,104 @@
+"""What TensorBoard shows of a trained network: how good its search is, its worst mistakes, and how it sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.special import softmax
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.tensorboard.writer import SummaryWriter
+from torchvision.utils import make_grid
+
+from bluebird.bundle import Bundle, Validation
+from bluebird.engines import Engine
+from bluebird.quality.calibration import reliability
+from bluebird.quality.ranking import ranking
+from bluebird.report.why import explained
+from bluebird.watch.figures import draw_confusion, draw_looking, draw_precision_recall, draw_reliability
+
+_MISTAKES, _IN_A_ROW = 16, 8
+_PROJECTED, _THUMBNAIL_PX = 500, 48
+_BATCH = 32
+
+Pictures = Callable[[Sequence[int]], Tensor]
+"""Gives uint8 (n, 3, S, S) of some pictures by their numbers."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """Where and when the figures of one run are written.
+
+    Args:
+        writer: TensorBoard's.
+        step: they are shown at this training step.
+    """
+
+    writer: SummaryWriter
+    step: int
+
+    def show(
+        self, model: Bundle, engine: Engine, pictures: Pictures, validation: Validation, target: Sequence[str]
+    ) -> None:
+        """Everything, from the val split.
+
+        Args:
+            model: calibrated.
+            engine: asks it.
+            pictures: of the val split.
+            validation: what the model said of them, in the same order.
+            target: the classes that are looked for; the curves are left out if no picture shows them.
+        """
+        logits, targets = validation.logits.double().numpy(), validation.targets.numpy()
+        probs = softmax(logits / model.temperature, axis=1)
+        columns = [model.classes.index(name) for name in target]
+        self._figures(model, probs, targets, columns)
+        self._mistakes(model, pictures, probs, targets)
+        self._project(model, engine, pictures, targets)
+        self.writer.flush()
+
+    def _figures(self, model: Bundle, probs: np.ndarray, targets: np.ndarray, columns: list[int]) -> None:
+        add = self.writer.add_figure
+        classes, first = len(model.classes), probs.argmax(1)
+        matrix = np.bincount(targets * classes + first, minlength=classes**2).reshape(classes, classes)
+        add("val/confusion", draw_confusion(matrix, model.classes, columns), self.step)
+        diagram = reliability(probs.max(1), first == targets)
+        figure = draw_reliability([("at its temperature", diagram)], "Trust", "probability", "share that was right")
+        add("val/reliability", figure, self.step)
+        relevant = np.isin(targets, columns)
+        if not relevant.any():
+            return
+        scores = probs[:, columns].sum(1).clip(0, 1)
+        order, name = ranking(scores, relevant), " or ".join(model.classes[column] for column in columns)
+        add("val/looking", draw_looking(order, name), self.step)
+        add("val/precision_recall", draw_precision_recall(order, name), self.step)
+        self.writer.add_pr_curve(f"val/{name}", relevant, scores, self.step)
+
+    def _mistakes(self, model: Bundle, pictures: Pictures, probs: np.ndarray, targets: np.ndarray) -> None:
+        """The pictures it was most wrongly sure of, beside where it looked for what it took them for."""
+        own, first = probs[np.arange(len(targets)), targets], probs.argmax(1)
+        wrong = np.flatnonzero(first != targets)
+        if not len(wrong):
+            return
+        worst = wrong[np.argsort(own[wrong] - probs[wrong, first[wrong]], kind="stable")][:_MISTAKES]
+        shown = pictures(worst.tolist()).contiguous()
+        overlays, _ = explained(model, shown, torch.from_numpy(first[worst]))
+        self.writer.add_image("val/worst_mistakes", make_grid(shown, _IN_A_ROW), self.step)
+        self.writer.add_image("val/worst_mistakes_why", make_grid(overlays.cpu(), _IN_A_ROW), self.step)
+        lines = [
+            f"{place}. {model.classes[targets[n]]}, taken for {model.classes[first[n]]} with {probs[n, first[n]]:.2f}"
+            for place, n in enumerate(worst.tolist(), 1)
+        ]
+        self.writer.add_text("val/worst_mistakes", "\n".join(lines), self.step)
+
+    def _project(self, model: Bundle, engine: Engine, pictures: Pictures, targets: np.ndarray) -> None:
+        """Features of at most 500 pictures, evenly out of all, with thumbnails."""
+        chosen = sorted({round(place) for place in np.linspace(0, len(targets) - 1, _PROJECTED)})
+        squares = [pictures(chosen[start : start + _BATCH]) for start in range(0, len(chosen), _BATCH)]
+        features = torch.cat([engine.ask(part).features for part in squares])
+        small = [functional.interpolate(part.float() / 255, _THUMBNAIL_PX, mode="area") for part in squares]
+        labels = [model.classes[index] for index in targets[chosen]]
+        self.writer.add_embedding(features, labels, torch.cat(small), self.step, "val")

@@ -1,0 +1,121 @@
+"""What a model says of labelled pictures: all that a report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from bluebird.bundle import Bundle
+from bluebird.engines import Engine
+from bluebird.errors import DataError
+from bluebird.pixels.held_out import Labelled
+
+_BATCH = 32
+UNKNOWN = -1
+"""The target of a picture of a class that the model does not have."""
+
+Doubles: TypeAlias = NDArray[np.float64]
+Targets: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the model says of N pictures: logits (N, K) before the temperature, probs (N, K), features (N, F).
+
+    `targets` (N,) are the classes they were labelled with, `UNKNOWN` where the model has no such class.
+    """
+
+    logits: Doubles
+    probs: Doubles
+    features: Doubles
+    targets: Targets
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Of which pictures the model has the class."""
+        known: NDArray[np.bool_] = self.targets != UNKNOWN
+        return known
+
+    def of(self, chosen: NDArray[np.bool_]) -> Said:
+        """The same of some of the pictures."""
+        return Said(self.logits[chosen], self.probs[chosen], self.features[chosen], self.targets[chosen])
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model before the pictures it is judged by.
+
+    `pixels` is uint8 (M, S, S, 3), and row `rows[i]` of it is picture i; `scores` (N,) are the probabilities of the
+    target's classes together, and `relevant` (N,) says which pictures were labelled with one of them.
+    """
+
+    model: Bundle
+    target: tuple[str, ...]
+    data: Labelled
+    rows: list[int]
+    said: Said
+    scores: Doubles
+    relevant: NDArray[np.bool_]
+
+    @property
+    def wanted(self) -> str:
+        """The target in words."""
+        return " or ".join(self.target)
+
+    @property
+    def columns(self) -> list[int]:
+        """The target's classes by their numbers."""
+        return [self.model.classes.index(name) for name in self.target]
+
+    def path(self, number: int) -> Path:
+        return self.data.paths[self.rows[number]]
+
+    def label(self, number: int) -> str:
+        return self.data.labels[self.rows[number]]
+
+    def pictures(self, numbers: Sequence[int]) -> Tensor:
+        """uint8 (n, 3, S, S) of some of the pictures."""
+        return self.data.pixels[[self.rows[number] for number in numbers]].permute(0, 3, 1, 2)
+
+
+def judge(model: Bundle, engine: Engine, data: Labelled, target: Sequence[str]) -> Judged:
+    """Ask the model about the pictures it is to be judged by.
+
+    Raises:
+        DataError: none of them was labelled with the target.
+    """
+    said = ask(model, engine, data, data.judging)
+    columns = [model.classes.index(name) for name in target]
+    relevant = np.isin(said.targets, columns)
+    if not relevant.any():
+        names = " or ".join(repr(name) for name in target)
+        raise DataError(
+            f"no picture of {names} among the {len(relevant):,} to judge by; the folders must be called as the "
+            "model's classes are"
+        )
+    return Judged(model, tuple(target), data, data.judging, said, said.probs[:, columns].sum(1).clip(0, 1), relevant)
+
+
+def ask(model: Bundle, engine: Engine, data: Labelled, rows: Sequence[int]) -> Said:
+    """What the model says of some of a folder's pictures, with a bar where that is a terminal."""
+    numbers = {name: number for number, name in enumerate(model.classes)}
+    targets = np.array([numbers.get(data.labels[row], UNKNOWN) for row in rows], np.int64)
+    answers = []
+    with tqdm(total=len(rows), unit=" pictures", disable=None, dynamic_ncols=True, leave=False) as bar:
+        for start in range(0, len(rows), _BATCH):
+            part = list(rows[start : start + _BATCH])
+            answers.append(engine.ask(data.pixels[part].permute(0, 3, 1, 2)))
+            bar.update(len(part))
+    logits, probs, features = (
+        torch.cat([getattr(answer, name) for answer in answers]).double().numpy()
+        for name in ("logits", "probs", "features")
+    )
+    return Said(logits, probs, features, targets)
