@@ -59,7 +59,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_run(root: Path, runs: Path) -> list[str]:
     """Arguments of a training that takes a second or two."""
     return [
-        *("--data.root", str(root), "--runs_dir", str(runs), "--name", "small"),
+        *("--data.root", str(root), "--runs_dir", str(runs), "--name", "small", "--target", "blue"),
         *("--data.image_size", "16", "--data.batch_size", "8"),
         *("--model.network", "bluebird.nets.CNN", "--model.network.init_args.stem", "4"),
         *("--model.network.init_args.widths", "[8, 16]", "--model.network.init_args.blocks", "[0, 1]"),
