@@ -10,8 +10,7 @@ from datetime import datetime
 
 import numpy as np
 
-ALIKE_BITS = 4
-"""Difference hashes, of 64 bits, that differ in no more belong to the same picture, scaled or compressed anew."""
+from bluebird.pixels.likeness import ALIKE_BITS, unsigned
 
 BURST_SECONDS, BURST_BITS = 2.0, 20
 """Pictures of one folder that were taken within this time and look this much alike are one moment."""
@@ -37,7 +36,7 @@ def leaders(looks: Iterable[Look]) -> list[int]:
     Source: difference hash after Krawetz 2013 ("Kind of Like That").
     """
     looks = list(looks)
-    hashes = np.array([look.dhash % 2**64 for look in looks], np.uint64)
+    hashes = unsigned([look.dhash for look in looks])
     moments = np.array([_seconds(look.taken) for look in looks])
     numbers: dict[str, int] = {}
     folders = np.array([numbers.setdefault(look.name.rpartition("/")[0], len(numbers)) for look in looks])
