@@ -153,3 +153,31 @@ def test_a_folder_without_the_target_is_refused(
     root = write_folder(tmp_path / "birds", 5, ("green", "red"))
     assert main(["evaluate", str(trained), str(root), "--target", "blue", "--out", str(tmp_path / "o")]) == 2
     assert "no picture of 'blue' among the 10 to judge by" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("prevalence", "said"), [("0", "prevalence"), ("1", "prevalence"), ("2", "number from 0 to 1")]
+)
+def test_a_prevalence_that_cannot_be_is_refused(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], prevalence: str, said: str
+) -> None:
+    options = ["--target", "blue", "--prevalence", prevalence, "--out", str(tmp_path / "o")]
+    assert main(["evaluate", str(trained), str(folder), *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_where_everything_is_the_target_the_report_is_made_all_the_same(trained: Path, tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "birds", 5, ("green", "red"))
+    options = ["--target", "green", "--target", "red", "--out", str(tmp_path / "o"), "--device", "cpu"]
+    assert main(["evaluate", str(trained), str(root), *options]) == 0
+    assert _summary(tmp_path / "o")["search"]["average_precision"]["value"] == 1
+    assert _summary(tmp_path / "o")["lookalikes"] == []
+
+
+def test_an_out_that_cannot_be_written_is_told(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    out = str(tmp_path / "file" / "out")
+    assert main(["evaluate", str(trained), str(folder), "--target", "blue", "--out", out]) == 2
+    assert "the report cannot be written" in capsys.readouterr().err
