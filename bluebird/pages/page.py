@@ -1,9 +1,11 @@
-"""Fills the templates of this folder; a page holds no script, and allows itself no more than its style and pictures."""
+"""Fills the templates of this folder, whose pages hold no script and allow themselves no more than style and pictures;
+and what the pages of the search, which have scripts, share with them."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,7 +66,7 @@ def render(template: str, **values: Any) -> str:
     )
     style = house_style() + _style("page.css")
     # the hash names the one style that the page may have, so nothing that came in with a name can add another
-    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; img-src data:; style-src {block_hash(style)}; base-uri 'none'; form-action 'none'"
     return environment.get_template(f"{template}.html").render(values, style=style, policy=policy)
 
 
@@ -77,9 +79,17 @@ def _style(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
+def block_hash(text: str) -> str:
     """How a Content-Security-Policy calls an inline block."""
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def json_block(kind: str, data: object) -> str:
+    """A block of JSON in which nothing can end the block: ASCII only, and no bracket of HTML."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return f'<script type="application/json" class="{kind}">{text}</script>\n'
 
 
 def _data_url(kind: str, data: bytes) -> str:

@@ -22,7 +22,7 @@ from bluebird.search.row import Counts, Row
 from bluebird.search.scores import Scores, all_scores, insert_scores, score_of
 from bluebird.search.sqlite_errors import in_one_line
 
-_APPLICATION, _VERSION = 0x42425244, 1  # "BBRD"; of the schema
+APPLICATION, VERSION = 0x42425244, 1  # "BBRD"; of the schema
 _SCHEMA = Path(__file__).with_name("schema.sql")
 
 _COLUMNS = (
@@ -76,7 +76,7 @@ class Ledger:
     def _open(self) -> None:
         if not self._one("SELECT count(*) FROM sqlite_master"):
             self._create()
-        elif (self._one("PRAGMA application_id"), self._one("PRAGMA user_version")) != (_APPLICATION, _VERSION):
+        elif (self._one("PRAGMA application_id"), self._one("PRAGMA user_version")) != (APPLICATION, VERSION):
             raise OutputError(f"{str(self.path)!r}: not a ledger of this version of Bluebird; choose another --out")
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last batches, never the file
@@ -84,8 +84,8 @@ class Ledger:
 
     def _create(self) -> None:
         self.db.executescript(
-            f"BEGIN; {_SCHEMA.read_text(encoding='utf-8')} PRAGMA application_id = {_APPLICATION}; "
-            f"PRAGMA user_version = {_VERSION}; COMMIT;"
+            f"BEGIN; {_SCHEMA.read_text(encoding='utf-8')} PRAGMA application_id = {APPLICATION}; "
+            f"PRAGMA user_version = {VERSION}; COMMIT;"
         )
 
     def _begin_run(self) -> None:

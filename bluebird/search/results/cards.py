@@ -47,11 +47,11 @@ def card(find: Find, results: Results) -> dict[str, Any]:
         "top": [[index, round(find.probs[index], 6)] for index in best_classes(find.probs, _TOP)],
         "size": [find.width, find.height],
         "taken": printable(find.taken),
-        "href": _address(Path(results.root) / find.name),
+        "href": address(Path(results.root) / find.name),
     }
 
 
-def _address(path: Path) -> str:
+def address(path: Path) -> str:
     """A link to a plain file on this machine; empty for what lies inside another file or on another machine."""
     try:
         plain = path.is_file()

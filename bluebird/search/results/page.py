@@ -8,8 +8,6 @@ whatever comes from a user (names, classes, reasons) is either escaped into the 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +19,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, TextIO
 
-from bluebird.pages import house_style
+from bluebird.pages import block_hash, house_style, json_block
 from bluebird.search.names import printable
 from bluebird.search.results.cards import NOVEL, Section, card, section
 from bluebird.search.results.find import Find, Results
@@ -55,7 +53,7 @@ def write_page(results: Results, path: Path, thumbnails: Thumbnails, limit: int 
     with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(top)
         summary = _Writer(results, file, thumbnails, limit).write_cards()
-        _script(file, "summary", summary | _failures(results))
+        file.write(json_block("summary", summary | _failures(results)))
         file.write(bottom)
 
 
@@ -100,7 +98,7 @@ class _Writer:
             self._flush()
 
     def _flush(self) -> None:
-        _script(self.file, "cards", self.cards)
+        self.file.write(json_block("cards", self.cards))
         pictures = (b64encode(picture or b"").decode() for picture in self.thumbnails(self.names))
         self.file.write('<script type="text/plain" class="pictures">' + "\n".join(pictures) + "</script>\n")
         self.cards, self.names = [], []
@@ -125,20 +123,12 @@ def _failures(results: Results) -> dict[str, Any]:
     return {"failures": rows, "files_without_score": results.failed + results.skipped}
 
 
-def _script(file: TextIO, kind: str, data: object) -> None:
-    """A block of JSON in which nothing can end the block: ASCII only, and no bracket of HTML."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    file.write(f'<script type="application/json" class="{kind}">{text}</script>\n')
-
-
 def _template(results: Results) -> str:
     folder = files(__package__) / "wanted"
     style = house_style() + (folder / "page.css").read_text(encoding="utf-8")
     script = '"use strict";\n' + "\n".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
+        f"default-src 'none'; img-src data:; style-src {block_hash(style)}; script-src {block_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
     values = {
@@ -150,8 +140,3 @@ def _template(results: Results) -> str:
     }
     page = Template((folder / "page.html").read_text(encoding="utf-8"))
     return page.substitute({k: escape(v) for k, v in values.items()}, policy=policy, style=style, script=script)
-
-
-def _hash(text: str) -> str:
-    """How a Content-Security-Policy calls an inline block."""
-    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,96 @@
+"""The page on which a person says of each picture of a sample whether it shows the target.
+
+Best and drawn ones stand in one random order, without score or name, so that nothing leads the eye; the drawn ones
+keep their own order in it, so that whoever stops early has looked at a smaller sample. As on the WANTED page
+everything is inside, and a Content-Security-Policy names the hashes of the page's own style and script.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import numpy as np
+
+from bluebird.pages import block_hash, house_style, json_block
+from bluebird.search.names import original, printable
+from bluebird.search.results.cards import address
+from bluebird.search.results.page import Thumbnails
+from bluebird.search.results.whole import whole
+from bluebird.search.sample.labels import Row
+from bluebird.search.sample.plan import Plan
+
+
+def write_page(plan: Plan, rows: Sequence[Row], base: Path, thumbnails: Thumbnails, command: str, path: Path) -> None:
+    """Write the page.
+
+    Args:
+        plan: of the sample.
+        rows: of the table, the best before the drawn ones.
+        base: what the paths start from.
+        thumbnails: is asked for all of them at once.
+        command: what to do with the table that the page hands over.
+        path: the HTML file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    values = {
+        "target": printable(" or ".join(plan.target)),
+        "command": printable(command),
+        "count": f"{len(rows):,}",
+        "plan": hashlib.sha256(json.dumps(rows).encode()).hexdigest(),
+    }
+    page = {name: (files(__package__) / f"label.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")}
+    style = house_style() + page["css"]
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {block_hash(style)}; script-src {block_hash(page['js'])}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    escaped = {name: escape(value) for name, value in values.items()}
+    text = Template(page["html"]).substitute(escaped, policy=policy, style=style, script=page["js"])
+    top, middle, bottom = re.split("<!-- cards -->|<!-- rows -->", text)
+    with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(top)
+        file.writelines(_cards(plan, [row[1] for row in rows], base, thumbnails))
+        file.write(middle)
+        file.write(json_block("rows", rows))
+        file.write(bottom)
+
+
+def mixed(best: int, drawn: int, seed: int) -> list[int]:
+    """The places 0 to best + drawn in the order of the page."""
+    lot = np.random.default_rng([seed, 1])  # apart from the lot of the sample
+    is_best = lot.permutation(np.arange(best + drawn) < best)
+    shuffled, in_order = iter(lot.permutation(best)), iter(range(best, best + drawn))
+    return [int(next(shuffled if from_best else in_order)) for from_best in is_best]
+
+
+def _cards(plan: Plan, paths: Sequence[str], base: Path, thumbnails: Thumbnails) -> Iterator[str]:
+    names = [original(path) for path in paths]
+    by_name = sorted(range(len(names)), key=names.__getitem__)  # archives are read best in order
+    pictures = dict(zip(by_name, thumbnails([names[place] for place in by_name]), strict=True))
+    for number, place in enumerate(mixed(len(plan.best), len(plan.drawn), plan.seed), 1):
+        yield _card(number, place, pictures[place], names[place], address(base / names[place]))
+
+
+def _card(number: int, place: int, jpeg: bytes | None, name: str, href: str) -> str:
+    if jpeg:
+        seen = f'<img src="data:image/jpeg;base64,{b64encode(jpeg).decode()}" alt="Picture {number}">'
+    else:
+        seen = f"<p>no preview of <bdi>{escape(printable(name))}</bdi></p>"
+    link = f'<a href="{escape(href)}" target="_blank">original</a>' if href else ""
+    choices = "".join(
+        f'<label><input type="radio" name="shows-{number}" value="{word}">{word}</label>' for word in ("yes", "no")
+    )
+    return (
+        f'<li class="card" data-place="{place}"><div class="picture">{seen}</div>'
+        f'<fieldset><legend class="unseen">Picture {number}</legend>{choices}{link}</fieldset></li>\n'
+    )
