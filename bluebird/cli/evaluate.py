@@ -94,6 +94,8 @@ def _say(report: Report, options: Namespace) -> None:
     if report.unknown:
         area, passed = report.unknown.figures["energy"]
         print(f"unknown      species: AUROC {area:.3f}, {passed:.0%} of them pass where 95 % of the known do")
+    for warning in report.warnings():
+        print(f"note         {warning}")
     print(f"look         {options.out / 'report.html'}")
     if judged.data.failures:
         print(f"left out     {len(judged.data.failures):,} unreadable files, listed there")

@@ -14,7 +14,7 @@ from bluebird.pixels.thumbnail import encoded
 from bluebird.report.judged import Judged
 from bluebird.report.mistakes import best_found, confusion, worst_missed, worst_taken
 from bluebird.report.report import Report
-from bluebird.report.search import FEW, Figure, SearchQuality
+from bluebird.report.search import Figure, SearchQuality
 from bluebird.report.unknown import USED, OpenSet
 from bluebird.report.why import CAUTION, COLOURS, METHODS, explained
 from bluebird.watch.figures import (
@@ -40,7 +40,7 @@ def page(report: Report) -> str:
         wanted=judged.wanted,
         answer=_answer(report),
         numbers=_numbers(report),
-        warnings=_warnings(report),
+        warnings=report.warnings(),
         failures=_failures(judged),
         method=METHODS[method],
         colours=COLOURS,
@@ -72,24 +72,6 @@ def _numbers(report: Report) -> list[tuple[str, str]]:
         ("pictures", f"{len(judged.scores):,}"),
         (f"of {judged.wanted}", f"{int(judged.relevant.sum()):,}"),
     ]
-
-
-def _warnings(report: Report) -> list[str]:
-    judged, found = report.judged, []
-    relevant = int(judged.relevant.sum())
-    if 0.05 * relevant < FEW:
-        found.append(
-            f"Only {relevant:,} pictures of {judged.wanted}: the ranges for high recalls end too low. "
-            f"About {FEW / 0.05:.0f} are wanted for 95 %."
-        )
-    if report.rare and (len(judged.scores) - relevant) * (report.rare.prevalence or 1) < 30:
-        found.append(
-            "There are too few pictures of other birds for a database as rare as that: its average precision and its "
-            "looks are hopeful guesses."
-        )
-    if judged.data.split == "all":
-        found.append("All pictures of the folder were judged by: see to it that the model learnt from none of them.")
-    return found
 
 
 def _search(quality: SearchQuality, wanted: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,12 @@ from bluebird.bundle import versions, write_whole
 from bluebird.errors import OutputError
 from bluebird.report.judged import Judged
 from bluebird.report.mistakes import Lookalike, lookalikes
-from bluebird.report.search import SearchQuality, search_quality
+from bluebird.report.search import FEW, SearchQuality, search_quality
 from bluebird.report.trust import Threshold, Trust, thresholds, trust
 from bluebird.report.unknown import USED, OpenSet
+
+_MANY = 30
+"""So many pictures of others, times the prevalence, are wanted to speak of a rare target."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,27 @@ class Report:
             },
             "versions": versions(),
         }  # fmt: skip
+
+    def warnings(self) -> list[str]:
+        """What makes these figures less than they seem."""
+        judged, found = self.judged, []
+        relevant = int(judged.relevant.sum())
+        others = len(judged.scores) - relevant
+        if 0.05 * relevant < FEW:
+            found.append(
+                f"Only {relevant:,} pictures of {judged.wanted}: the ranges for high recalls end too low. "
+                f"About {FEW / 0.05:.0f} are wanted for 95 %."
+            )
+        if self.rare and others * (self.rare.prevalence or 1) < _MANY:
+            found.append(
+                f"{others:,} pictures of others cannot stand for a database as rare as that: up to {3 / others:.1%} of "
+                "it may score as high as the best here and would never have been met. Its figures are hopeful guesses."
+            )
+        if judged.data.split == "all":
+            found.append(
+                "All pictures of the folder were judged by: see to it that the model learnt from none of them."
+            )
+        return found
 
 
 def make_report(judged: Judged, unknown: OpenSet | None, prevalence: float | None, seed: int = 0) -> Report:
@@ -102,8 +127,6 @@ def write_report(report: Report, folder: Path, page: Callable[[Report], str]) ->
 
 def _table(judged: Judged) -> str:
     """Best score first: path, label, score of the target, first class and its probability."""
-    import io
-
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["path", "label", "score", "first", "first_prob"])
