@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,7 +22,8 @@ from safetensors.torch import save as save_safetensors
 
 import bluebird
 from bluebird import nets
-from bluebird.errors import BluebirdError, BundleError, OutputError
+from bluebird.errors import BluebirdError, BundleError
+from bluebird.files import write_whole
 from bluebird.nets import Network
 
 _FORMAT = "bluebird-model-1"
@@ -134,14 +134,10 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
         digest = hashlib.sha256(held_out).hexdigest()
         card["validation"] = {"split": "val", "pictures": len(bundle.validation.targets), "sha256": digest}
     card["card_sha256"] = _card_digest(card)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / _WEIGHTS, weights)
-        if held_out:
-            write_whole(folder / _VALIDATION, held_out)
-        write_whole(folder / _CARD, (json.dumps(card, indent=2) + "\n").encode())
-    except OSError as error:
-        raise OutputError(f"{str(folder)!r}: the model cannot be written ({error.strerror})") from error
+    write_whole(folder / _WEIGHTS, weights)
+    if held_out:
+        write_whole(folder / _VALIDATION, held_out)
+    write_whole(folder / _CARD, (json.dumps(card, indent=2) + "\n").encode())
 
 
 def _weights(bundle: Bundle) -> dict[str, torch.Tensor]:
@@ -232,13 +228,3 @@ def versions() -> dict[str, str]:
 def _card_digest(card: dict[str, Any]) -> str:
     content = {key: value for key, value in card.items() if key != "card_sha256"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_bytes(data)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ import bluebird
 PACKAGE = Path(bluebird.__file__).parent
 ALLOWED = {  # room: the rooms it may import
     "errors": set(),
+    "files": {"errors"},
     "scratch": set(),
     "pixels": {"errors"},
     "nets": {"errors"},
@@ -21,12 +22,12 @@ ALLOWED = {  # room: the rooms it may import
     "pages": {"errors"},
     "callbacks": {"errors"},
     "watch": {"errors", "scratch", "quality"},
-    "bundle": {"errors", "nets"},
+    "bundle": {"errors", "files", "nets"},
     "twins": {"errors", "nets", "scratch"},
-    "engines": {"errors", "nets", "bundle"},
-    "search": {"errors", "pixels", "engines", "pages"},
+    "engines": {"errors", "files", "nets", "bundle"},
+    "search": {"errors", "files", "pixels", "engines", "pages"},
     "inspection": {"errors", "pixels", "pages", "watch"},
-    "report": {"errors", "pixels", "nets", "quality", "watch", "bundle", "engines", "pages"},
+    "report": {"errors", "files", "pixels", "nets", "quality", "watch", "bundle", "engines", "pages"},
     "cli": set(),  # set below: the only place where all sides meet
     "__main__": {"cli"},
     "__init__": set(),

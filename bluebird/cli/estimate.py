@@ -17,11 +17,11 @@ from bluebird.cli.mute import mute_c_libraries
 from bluebird.cli.options import OptionParser, at_least, share
 from bluebird.engines import ENGINES, cores, open_engine
 from bluebird.errors import BundleError, DataError, UsageError
+from bluebird.files import whole
 from bluebird.quality.counting import Bools, Count, Doubles, adjusted_count, checked_confidence, posterior_count
 from bluebird.quality.sampling import draw, estimate
 from bluebird.search.found import Source
 from bluebird.search.results import thumbnails
-from bluebird.search.results.whole import whole
 from bluebird.search.sample import (
     Looked,
     Plan,

@@ -14,13 +14,14 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from tqdm import tqdm
 
-from bluebird.bundle import Bundle, load_model, write_whole
+from bluebird.bundle import Bundle, load_model
 from bluebird.cli.explain_files import SIGN, files_of, panels_of
 from bluebird.cli.mute import mute_c_libraries
 from bluebird.cli.options import OptionParser, at_least
 from bluebird.cli.predict_options import choose_device, choose_target
 from bluebird.engines import Engine, open_engine
-from bluebird.errors import DataError, OutputError, UnreadablePictureError, UsageError
+from bluebird.errors import DataError, UnreadablePictureError, UsageError
+from bluebird.files import write_whole
 from bluebird.pages import Picture, Table, jpeg, render
 from bluebird.pixels.decode import decode
 from bluebird.pixels.squeeze import squeeze
@@ -112,7 +113,7 @@ class _Explainer:
         overlays, self.method = explained(self._model, each, classes.flatten())
         overlays = overlays.view(*classes.shape, *pixels.shape[1:])  # (N, C, 3, S, S)
         for row, path in enumerate(squares):
-            _write(panels[path], _panel([pixels[row], *overlays[row]]))
+            write_whole(panels[path], _panel([pixels[row], *overlays[row]]))
             yield self._card(path, pixels[row], overlays[row], classes[row].tolist(), probs[row])
 
     def _card(self, path: Path, pixels: Tensor, overlays: Tensor, classes: Sequence[int], probs: Tensor) -> _Card:
@@ -146,14 +147,6 @@ def _panel(squares: Sequence[Tensor]) -> bytes:
     return file.getvalue()
 
 
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, data)
-    except OSError as error:
-        raise OutputError(f"{str(path)!r}: cannot be written ({error.strerror}); choose another --out") from error
-
-
 def _write_page(options: Namespace, explainer: _Explainer, cards: Sequence[_Card], notes: Sequence[str]) -> None:
     failures = [(printable(str(error.path)), printable(error.reason)) for error in explainer.failures]
     count = f"{len(cards):,} pictures" if len(cards) > 1 else "One picture"
@@ -171,7 +164,7 @@ def _write_page(options: Namespace, explainer: _Explainer, cards: Sequence[_Card
         failures=failures and Table(("file", "reason"), failures),
         model=printable(str(options.model)),
     )
-    _write(options.out / _PAGE, page.encode(errors="backslashreplace"))
+    write_whole(options.out / _PAGE, page.encode(errors="backslashreplace"))
 
 
 def _report(options: Namespace, explainer: _Explainer, notes: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bluebird.bundle import Bundle, versions, write_whole
+from bluebird.bundle import Bundle, versions
 from bluebird.engines.engine import Runtime
 from bluebird.engines.libraries import library
 from bluebird.engines.native import Torch
@@ -35,6 +35,7 @@ from bluebird.engines.onnx import Onnx
 from bluebird.engines.openvino import OpenVino
 from bluebird.engines.whole import OUTPUTS, example, fused
 from bluebird.errors import BundleError, OutputError
+from bluebird.files import write_whole
 
 FILES = {
     "torch": ("model.pt2",),
@@ -194,7 +195,7 @@ def _said_in_a_line(kind: str, folder: Path) -> Iterator[None]:
     """Exporters raise whatever they meet; none of it is a reason for a traceback."""
     try:
         yield
-    except BundleError:
+    except (BundleError, OutputError):
         raise
     except OSError as error:
         raise OutputError(f"{str(folder)!r}: the export cannot be written ({error.strerror or error})") from error

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from bluebird.bundle import versions, write_whole
-from bluebird.errors import OutputError
+from bluebird.bundle import versions
+from bluebird.files import write_whole
 from bluebird.report.judged import Judged
 from bluebird.report.mistakes import Lookalike, lookalikes
 from bluebird.report.search import FEW, SearchQuality, search_quality
@@ -116,13 +116,9 @@ def write_report(report: Report, folder: Path, page: Callable[[Report], str]) ->
     Raises:
         OutputError: the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "evaluation.json", (json.dumps(report.summary(), indent=2) + "\n").encode())
-        write_whole(folder / "predictions.csv", _table(report.judged).encode("utf-8", "backslashreplace"))
-        write_whole(folder / "report.html", page(report).encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise OutputError(f"{str(folder)!r}: the report cannot be written ({error.strerror})") from error
+    write_whole(folder / "evaluation.json", (json.dumps(report.summary(), indent=2) + "\n").encode())
+    write_whole(folder / "predictions.csv", _table(report.judged).encode("utf-8", "backslashreplace"))
+    write_whole(folder / "report.html", page(report).encode("utf-8", "backslashreplace"))
 
 
 def _table(judged: Judged) -> str:

@@ -16,6 +16,7 @@ from typing import Literal
 from tqdm import tqdm
 
 from bluebird.errors import BluebirdError, OutputError
+from bluebird.files import write_whole
 from bluebird.search.found import Source
 from bluebird.search.row import Row
 
@@ -101,15 +102,7 @@ class Progress:
         line: dict[str, object] = {"state": state, "found": self.found, "total": total}
         line |= {name: self.counts[name] for name in names}
         line |= {"per_second": round(rate, 1), "eta_seconds": eta, "seconds": round(self._written - self._began, 1)}
-        aside = self._status.with_suffix(".part")
-        try:
-            aside.write_text(json.dumps(line) + "\n", encoding="utf-8")
-            aside.replace(self._status)
-        except OSError as error:
-            reason = error.strerror or error
-            raise OutputError(
-                f"{str(self._status)!r}: cannot be written ({reason}); mend that, then run it again"
-            ) from error
+        write_whole(self._status, (json.dumps(line) + "\n").encode())
 
     def _rate(self) -> float:
         """Files a second of late: what is unchanged goes by far sooner than what is new, and comes first."""

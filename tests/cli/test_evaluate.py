@@ -180,4 +180,4 @@ def test_an_out_that_cannot_be_written_is_told(
     (tmp_path / "file").write_text("in the way")
     out = str(tmp_path / "file" / "out")
     assert main(["evaluate", str(trained), str(folder), "--target", "blue", "--out", out]) == 2
-    assert "the report cannot be written" in capsys.readouterr().err
+    assert "cannot be written" in capsys.readouterr().err

@@ -113,7 +113,7 @@ def test_a_status_file_that_finds_no_room_is_named(
     trained: Path, unknown: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "status.part").symlink_to("/dev/full")
+    (tmp_path / "out" / "status.json.part").symlink_to("/dev/full")
     assert str(tmp_path / "out") in _refused(arguments(trained, unknown, tmp_path / "out"), capsys)
 
 

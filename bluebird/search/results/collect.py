@@ -18,11 +18,11 @@ from typing import Literal
 from PIL import Image, UnidentifiedImageError
 
 from bluebird.errors import UnreadablePictureError
+from bluebird.files import unwritable
 from bluebird.search.found import Source
 from bluebird.search.results import place
 from bluebird.search.results.find import Failure, Find
 from bluebird.search.results.place import Content
-from bluebird.search.results.whole import unwritable
 
 How = Literal["copy", "symlink", "move"]
 Outcome = Literal["copied", "linked", "moved", "already_there", "failed"]

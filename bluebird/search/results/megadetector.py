@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import bluebird
+from bluebird.files import whole
 from bluebird.search.names import printable
 from bluebird.search.results.find import Failure, Find, Results, best_classes
-from bluebird.search.results.whole import whole
 
 _CLASSIFICATIONS = 5
 """How many classes are written for a picture, best first."""

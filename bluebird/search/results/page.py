@@ -19,11 +19,11 @@ from pathlib import Path
 from string import Template
 from typing import Any, TextIO
 
+from bluebird.files import whole
 from bluebird.pages import block_hash, house_style, json_block
 from bluebird.search.names import printable
 from bluebird.search.results.cards import NOVEL, Section, card, section
 from bluebird.search.results.find import Find, Results
-from bluebird.search.results.whole import whole
 
 Thumbnails = Callable[[Sequence[str]], Iterable[bytes | None]]
 """Gives, for some names of finds, small JPEGs (about 200 px) in their order; None where there can be none."""

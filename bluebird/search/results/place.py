@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bluebird.errors import UnreadablePictureError
-from bluebird.search.results.whole import to_disk
+from bluebird.files import to_disk
 
 _CHUNK = 1 << 20  # bytes
 _PART = ".part"  # no collected file begins with a dot

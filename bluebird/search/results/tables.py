@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bluebird.errors import UsageError
+from bluebird.files import whole
 from bluebird.search.names import printable
 from bluebird.search.results.find import Find, Results, best_classes
-from bluebird.search.results.whole import whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

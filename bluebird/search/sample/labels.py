@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bluebird.errors import DataError, UsageError
-from bluebird.search.results.whole import whole
+from bluebird.files import whole
 from bluebird.search.sample.plan import Plan
 
 COLUMNS = ("part", "path", "score", "shows")

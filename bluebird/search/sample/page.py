@@ -19,11 +19,11 @@ from string import Template
 
 import numpy as np
 
+from bluebird.files import whole
 from bluebird.pages import block_hash, house_style, json_block
 from bluebird.search.names import original, printable
 from bluebird.search.results.cards import address
 from bluebird.search.results.page import Thumbnails
-from bluebird.search.results.whole import whole
 from bluebird.search.sample.labels import Row
 from bluebird.search.sample.plan import Plan
 

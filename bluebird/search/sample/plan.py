@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bluebird.errors import DataError, UsageError
-from bluebird.search.results.whole import whole
+from bluebird.files import whole
 from bluebird.search.sample.scored import Scored
 
 _FORMAT = "bluebird-sample-1"

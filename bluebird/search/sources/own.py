@@ -12,7 +12,7 @@ OWN = "written by the search itself"
 _NAMES = re.compile(
     r"(finds\.(csv|html|jsonl|parquet|megadetector\.json)|failures\.csv|status\.json"
     r"|sample\.(csv|html|json)|estimate\.json)(\.part)?"
-    r"|finds\.(lock|sqlite(-\w+)?)|status\.part"
+    r"|finds\.(lock|sqlite(-\w+)?)"
     r"|\d{4,}_[01]\.\d{3}_.+|\.part",  # as `collect` names its copies
     re.DOTALL,
 )

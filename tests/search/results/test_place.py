@@ -15,7 +15,7 @@ from bluebird.search.results import How
 from tests.conftest import REPOSITORY
 from tests.search.results.collecting import Place
 from tests.search.results.example import find
-from tests.search.results.test_whole import no_room_beyond
+from tests.test_files import no_room_beyond
 
 
 @pytest.fixture

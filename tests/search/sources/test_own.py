@@ -10,7 +10,8 @@ from bluebird.search.sources.own import OWN, Own
 
 WRITTEN = ["finds.csv", "finds.html", "finds.jsonl", "finds.parquet", "finds.megadetector.json", "finds.csv.part",
            "finds.sqlite", "finds.sqlite-wal", "finds.sqlite-shm", "finds.lock", "failures.csv", "failures.csv.part",
-           "status.json", "status.part", ".part", "0001_0.987_a.jpg", "12345_1.000_b c\n.png"]  # fmt: skip
+           "status.json", "status.json.part", "sample.csv", "sample.html", "sample.json", "estimate.json",
+           ".part", "0001_0.987_a.jpg", "12345_1.000_b c\n.png"]  # fmt: skip
 OTHERS = ["finds.jpg", "my finds.csv", "failures.jpg", "0001.jpg", "0001_a.jpg", "IMG_0001_0.987_a.jpg", "a.jpg"]
 
 

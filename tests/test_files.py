@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bluebird.errors import OutputError
-from bluebird.search.results.whole import whole
+from bluebird.files import whole
 
 
 @contextmanager

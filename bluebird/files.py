@@ -32,6 +32,16 @@ def whole(path: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, and make its folder if there is none.
+
+    Raises:
+        OutputError: no permission, no space, or a folder is in the way.
+    """
+    with whole(path) as part:
+        part.write_bytes(data)
+
+
 def unwritable(path: Path, error: OSError) -> OutputError:
     """The one line for a file that cannot be written."""
     reason = error.strerror or error
