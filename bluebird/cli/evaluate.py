@@ -19,7 +19,7 @@ from bluebird.pixels.held_out import read_labelled
 from bluebird.report.judged import Judged, Said, ask, judge
 from bluebird.report.page import page
 from bluebird.report.report import Report, make_report, write_report
-from bluebird.report.unknown import open_set
+from bluebird.report.unknown import USED, open_set
 
 _ABOUT = """Judge the trained MODEL by the labelled pictures in FOLDER, and write a report to look at.
 
@@ -92,7 +92,7 @@ def _say(report: Report, options: Namespace) -> None:
         error = report.trust.figures["calibrated"]["expected_calibration_error"]
         print(f"calibration  error {error:.3f} at temperature {report.trust.temperature:.2f}")
     if report.unknown:
-        area, passed = report.unknown.figures["energy"]
+        area, passed = report.unknown.figures[USED]
         print(f"unknown      species: AUROC {area:.3f}, {passed:.0%} of them pass where 95 % of the known do")
     for warning in report.warnings():
         print(f"note         {warning}")

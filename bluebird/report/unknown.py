@@ -14,7 +14,7 @@ from bluebird.report.judged import UNKNOWN, Judged, Said
 
 Doubles: TypeAlias = NDArray[np.float64]
 
-USED = "energy"
+USED = "maximum logit"
 """The method by which a search says how novel a picture looks."""
 
 

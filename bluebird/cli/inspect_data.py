@@ -1,0 +1,98 @@
+"""`bluebird inspect_data`: look at labelled pictures before anyone trains on them."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bluebird.bundle import load_model
+from bluebird.cli.mute import mute_c_libraries
+from bluebird.cli.options import OptionParser
+from bluebird.cli.predict_options import choose_device
+from bluebird.engines import open_engine
+from bluebird.errors import OutputError, UsageError
+from bluebird.inspection import Inspection, Judge, inspect, write_csv, write_json, write_page
+from bluebird.inspection.features import plain_features
+from bluebird.inspection.verdict import answer, remarks, steps
+
+_IMAGE_SIZE = 64  # that of a training by default, which then finds the pictures decoded
+
+_ABOUT = """Look at the labelled pictures of FOLDER before anyone trains on them.
+
+  bluebird inspect_data my_birds
+  bluebird inspect_data my_birds --model runs/cnn/version_0 --out look
+
+FOLDER is what --data.root of train takes: class folders, split folders or a CSV file. Found are files that cannot be
+read, tiny, plain and misshapen pictures, copies (across splits, across classes), probable label errors and uneven
+classes. Label errors take two libraries more: pip install 'bluebird[inspect]'
+
+  inspection.html   a page: what to mend first, and the pictures in question
+  problems.csv      path,label,split,problem,detail, a row for each problem
+  inspection.json   the counts
+
+exit codes: 0 done, whatever was found; 2 cannot be done as asked"""
+
+
+def run(arguments: list[str]) -> int:
+    """Look, write, say what to mend first."""
+    options = _parser().parse_args(arguments)
+    image_size, judge = _judge(options.model)
+    _make_room(options.out, options.folder)
+    with mute_c_libraries():
+        inspection = inspect(options.folder, image_size, judge)
+        write_csv(inspection, options.out / "problems.csv")
+        write_json(inspection, options.out / "inspection.json")
+        write_page(inspection, options.out / "inspection.html")
+    _report(options, inspection)
+    return 0
+
+
+def _judge(model: Path | None) -> tuple[int, Judge]:
+    """The side in px, and what pictures are known by."""
+    if model is None:
+        return _IMAGE_SIZE, Judge(plain_features, "plain colours and edges", is_network=False)
+    bundle = load_model(model)
+    engine, _ = open_engine(bundle, model, "torch", choose_device("auto", "torch"))
+    engine.enter_thread()
+
+    def features(squares: Tensor) -> NDArray[np.float32]:
+        return np.asarray(engine.ask(squares).features.numpy(), np.float32)
+
+    return bundle.preprocessing.image_size, Judge(features, f"the features of {model}", is_network=True)
+
+
+def _make_room(out: Path, folder: Path) -> None:
+    if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
+        raise UsageError(f"--out {str(out)!r}: lies in the folder that is looked at, where it would pass for a class")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{str(out)!r}: cannot be made ({error.strerror}); choose another --out") from error
+    if not os.access(out, os.W_OK):
+        raise OutputError(f"{str(out)!r}: cannot be written into; choose another --out")
+
+
+def _report(options: Namespace, inspection: Inspection) -> None:
+    listing, counts = inspection.listing, inspection.counts
+    print(f"{len(listing.samples):,} pictures of {len(listing.classes):,} classes. {answer(inspection)}")
+    for step in steps(inspection):
+        print(f"mend         {step}")
+    for remark in remarks(inspection):
+        print(f"note         {remark}")
+    print(f"look         {options.out / 'inspection.html'}")
+    if any(counts.values()):
+        print(f"table        {options.out / 'problems.csv'}")
+
+
+def _parser() -> OptionParser:
+    parser = OptionParser("bluebird inspect_data", _ABOUT)
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="labelled pictures")
+    add("--model", type=Path, metavar="RUN", help="run folder, bundle or .ckpt file: judge the labels by what it sees")
+    add("--out", type=Path, default=Path("inspection"), metavar="OUT", help="write here (default: inspection)")
+    return parser
