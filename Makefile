@@ -37,6 +37,7 @@ format: $(VENV)/ready ## put the source into the house's shape
 bench: $(VENV)/ready  ## measure speed against what one would use instead; PHOTOS=folder
 	$(RUN) benchmarks/lightning_overhead.py
 	$(RUN) benchmarks/epoch_time.py $(or $(PHOTOS),data/painted)
+	$(RUN) benchmarks/watch_cost.py
 	$(RUN) benchmarks/by_hand.py
 	$(RUN) benchmarks/search.py $(or $(PHOTOS),data/painted)
 	$(RUN) benchmarks/search_scale.py
