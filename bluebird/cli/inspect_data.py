@@ -58,7 +58,6 @@ def _judge(model: Path | None) -> tuple[int, Judge]:
         return _IMAGE_SIZE, Judge(plain_features, "plain colours and edges", is_network=False)
     bundle = load_model(model)
     engine, _ = open_engine(bundle, model, "torch", choose_device("auto", "torch"))
-    engine.enter_thread()
 
     def features(squares: Tensor) -> NDArray[np.float32]:
         return np.asarray(engine.ask(squares).features.numpy(), np.float32)

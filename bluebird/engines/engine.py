@@ -11,8 +11,9 @@ from torch import Tensor
 
 from bluebird.nets.familiarity import familiarity, novelty
 
-_ROWS = 8
-"""Every library computes this many pictures alike, wherever they stand and however many such blocks there are."""
+_ROWS, _LEAST = 8, 16
+"""Every library computes 8 pictures alike, wherever they stand and however many such blocks there are; but not a block
+that is alone, for which oneDNN has convolutions of its own."""
 
 
 class Runtime(Protocol):
@@ -50,9 +51,9 @@ class Answers:
 class Engine:
     """Asks `runtime`.
 
-    A batch is filled up with black to a multiple of 8. On a CPU the arithmetic, and with it the last bit of a score,
-    then depends on the picture alone: not on its place, nor on how many came with it. On other devices libraries
-    may choose their way by the size of the batch, and the last digits follow.
+    A batch is filled up with black to a multiple of 8, and to 16 at least. On a CPU the arithmetic, and with it the
+    last bit of a score, then depends on the picture alone: not on its place, nor on how many came with it. On other
+    devices libraries may choose their way by the size of the batch, and the last digits follow.
 
     Args:
         runtime: computes.
@@ -72,7 +73,7 @@ class Engine:
         try:
             return self._ask(pixels)
         except torch.OutOfMemoryError:
-            if len(pixels) <= _ROWS:
+            if len(pixels) <= _LEAST:
                 raise
         halves = [self.ask(half) for half in pixels.tensor_split(2)]
         return Answers(*(torch.cat([getattr(half, name) for half in halves]) for name in Answers.__slots__))
@@ -86,8 +87,8 @@ class Engine:
 
 
 def _filled_up(pixels: Tensor) -> Tensor:
-    """`pixels` and as many black pictures as are missing to a multiple of `_ROWS`."""
-    missing = -len(pixels) % _ROWS
+    """`pixels` and as many black pictures as are missing to a multiple of `_ROWS`, and to `_LEAST`."""
+    missing = max(-len(pixels) % _ROWS, _LEAST - len(pixels))
     if not missing:
         return pixels
     filled = torch.zeros_like(pixels[:1].expand(len(pixels) + missing, -1, -1, -1), memory_format=torch.channels_last)

@@ -107,7 +107,8 @@ def _learn(features: NDArray[np.float32], targets: NDArray[np.int64]) -> tuple[N
         from cleanlab.filter import find_label_issues
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-        with threadpool_limits(1):  # the matrices are small: two threads that wait for each other take 30 times as long
+        # the matrices are small: two threads that wait for each other take 30 times as long
+        with threadpool_limits(1, user_api="blas"):
             probs = _held_out_probs(features, targets)
         found = find_label_issues(
             targets, probs, filter_by="prune_by_noise_rate", return_indices_ranked_by="self_confidence", n_jobs=1

@@ -185,7 +185,7 @@ def _metrics(num_classes: int, prefix: str) -> MetricCollection:
 
 def _decay_groups(network: nn.Module) -> list[dict[str, Any]]:
     """Weight decay for matrices and kernels; none for biases and scales, which have one axis."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    parameters = list(network.parameters())
     return [
         {"params": [p for p in parameters if p.ndim > 1]},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},

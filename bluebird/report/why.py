@@ -59,10 +59,12 @@ def explained(model: Bundle, pixels: Tensor, classes: Tensor) -> tuple[Tensor, s
         seen = f"pixels is {tuple(pixels.shape)}, classes {tuple(classes.shape)}"
         raise UsageError(f"{seen}; expected (N, 3, S, S) and (N,), one class for each picture")
     look = eval_transform(model.preprocessing.mean, model.preprocessing.std)
-    device = next(model.network.parameters()).device
+    weight = next(model.network.parameters())
     overlays = []
-    for squares, wanted in zip(torch.split(pixels.to(device), _HANDFUL), torch.split(classes, _HANDFUL), strict=True):
-        maps, method = attribution(model.network, look(squares), wanted)
+    for squares, wanted in zip(
+        torch.split(pixels.to(weight.device), _HANDFUL), torch.split(classes, _HANDFUL), strict=True
+    ):
+        maps, method = attribution(model.network, look(squares).to(weight.dtype), wanted)
         overlays.append(overlay(squares, maps).cpu())
     return torch.cat(overlays), method
 

@@ -23,7 +23,7 @@ from tests.conftest import MakeFolder, small_run
         ("trainer.check_val_every_n_epoch", "100", "trainer: no epoch was trained, validated and kept"),
         ("trainer.log_every_n_steps", "0", "trainer.log_every_n_steps is 0; expected"),
         ("trainer.accumulate_grad_batches", "0", "trainer.accumulate_grad_batches is 0; expected"),
-        ("trainer.limit_train_batches", "-1", "trainer: You have passed invalid value -1 for limit_train_batches"),
+        ("trainer.limit_train_batches", "-1", "trainer: You have passed invalid value -1"),
         ("trainer.limit_train_batches", "0", "trainer: no epoch was trained, validated and kept"),
         ("trainer.limit_val_batches", "0", "trainer: Early stopping conditioned on metric `val/loss` which is not"),
         ("trainer.limit_test_batches", "0", "trainer: nothing was tested; raise limit_test_batches"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bluebird.bundle import Bundle, Preprocessing, load_model
-from bluebird.engines.engine import Engine
+from bluebird.engines.engine import Answers, Engine
 from bluebird.engines.native import Torch
 from bluebird.nets import CNN, MLP, Backbone, Network
 
@@ -89,16 +90,28 @@ def test_answers_are_those_of_the_network_in_float64(network: Network) -> None:
     torch.testing.assert_close(answers.features.double(), precise.features(images), rtol=1e-3, atol=1e-4)
 
 
-def test_neither_place_nor_company_nor_batch_size_changes_the_last_bit_of_an_answer(network: Network) -> None:
+@pytest.fixture(params=["one thread", "all threads"])
+def asked(request: pytest.FixtureRequest) -> Iterator[Callable[[Engine, Tensor], Answers]]:
+    """Asks an engine, as a search does in threads of one core each, or as a script does."""
+    if request.param == "all threads":
+        yield lambda engine, pixels: engine.ask(pixels)
+        return
+    with ThreadPoolExecutor(1, initializer=lambda: torch.set_num_threads(1)) as thread:
+        yield lambda engine, pixels: thread.submit(engine.ask, pixels).result()
+
+
+def test_neither_place_nor_company_nor_batch_size_changes_the_last_bit_of_an_answer(
+    network: Network, asked: Callable[[Engine, Tensor], Answers]
+) -> None:
     engine = _engine(network, [number / 20 for number in range(101)])
     pixels = _pictures(70, network.image_size)
-    alone = [engine.ask(pixels[number : number + 1]) for number in range(len(pixels))]
+    alone = [asked(engine, pixels[number : number + 1]) for number in range(len(pixels))]
     draw = torch.Generator().manual_seed(3)
-    for count in (2, 7, 8, 16, 33):
+    for count in (2, 7, 8, 16, 33, 64):
         chosen = torch.randperm(len(pixels), generator=draw)[:count]
         for answers in (
-            engine.ask(pixels[chosen]),
-            engine.ask(pixels[chosen].contiguous(memory_format=torch.channels_last)),
+            asked(engine, pixels[chosen]),
+            asked(engine, pixels[chosen].contiguous(memory_format=torch.channels_last)),
         ):
             assert torch.equal(answers.probs, torch.cat([alone[number].probs for number in chosen]))
             assert torch.equal(answers.novelty, torch.cat([alone[number].novelty for number in chosen]))
