@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from bluebird.cli import main
+from tests.browser import NAMES, Page, browser, find_browser
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COLOURS = {"blue": (40, 80, 200), "red": (200, 40, 40), "green": (40, 160, 60)}
@@ -75,6 +76,16 @@ def real_pictures() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real pictures: {folder} is absent (BLUEBIRD_PICTURES names another place)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A tab of a real browser; one browser for all tests of a file."""
+    executable = find_browser()
+    if not executable:
+        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+    with browser(executable, tmp_path_factory.mktemp("profile")) as tab:
+        yield tab
 
 
 def mount(*arguments: str) -> None:

@@ -10,16 +10,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from bluebird.bundle import load_model
 from bluebird.cli.mute import mute_c_libraries
 from bluebird.cli.options import OptionParser, at_least, share
 from bluebird.engines import ENGINES, cores, open_engine
 from bluebird.errors import BundleError, DataError, UsageError
-from bluebird.files import whole
+from bluebird.files import write_whole
 from bluebird.quality.counting import Bools, Count, Doubles, adjusted_count, checked_confidence, posterior_count
 from bluebird.quality.sampling import draw, estimate
+from bluebird.report.validation import held_out
 from bluebird.search.found import Source
 from bluebird.search.results import thumbnails
 from bluebird.search.sample import (
@@ -37,8 +37,7 @@ from bluebird.search.sample import (
     write_plan,
     write_table,
 )
-from bluebird.search.sources import open_source
-from bluebird.search.sources.folder import FolderSource
+from bluebird.search.sources import base_of, open_source
 from bluebird.search.sources.listing import ListSource
 
 _TIMEOUT_SECONDS = 10.0
@@ -103,25 +102,23 @@ def _held_out(options: Namespace, scored: Scored) -> tuple[Doubles, Bools]:
             f"{str(options.model)!r}: keeps nothing of its val split; name the run folder or its bundle, train anew, "
             f"or look at a sample: {_command(options, '--draw')}"
         )
-    columns = [model.classes.index(name) for name in scored.target]
-    shares = torch.softmax(model.validation.logits.double() / model.temperature, 1)[:, columns].sum(1)
-    relevant = torch.isin(model.validation.targets, torch.tensor(columns)).numpy()
+    scores, relevant = held_out(model, scored.target)
     if not 2 <= relevant.sum() <= len(relevant) - 2:
         raise DataError(
             f"{str(options.model)!r}: its val split holds {int(relevant.sum())} of {scored.wanted} among "
             f"{len(relevant)}, expected two of each kind; look at a sample: {_command(options, '--draw')}"
         )
-    return shares.numpy().clip(0, 1), relevant
+    return scores, relevant
 
 
 def _adjusted(options: Namespace, scored: Scored, probs: Doubles, relevant: Bools) -> str:
-    accepted, held_out = scored.scores >= options.accept, probs >= options.accept
+    accepted, kept = scored.scores >= options.accept, probs >= options.accept
     what = f"from the {int(accepted.sum()):,} with a score of {options.accept:g} or more"
     with suppress(DataError):  # the model accepts no more of the target than of the rest
         count = adjusted_count(
             int(accepted.sum()), len(accepted),
-            int(held_out[relevant].sum()), int(relevant.sum()),
-            int(held_out[~relevant].sum()), int((~relevant).sum()), options.confidence,
+            int(kept[relevant].sum()), int(relevant.sum()),
+            int(kept[~relevant].sum()), int((~relevant).sum()), options.confidence,
         )  # fmt: skip
         return f"{_in_words(count)}, {what}"
     return f"nothing can be told {what}: among the held-out pictures those are no more often the target"
@@ -173,9 +170,7 @@ def _source(root: str) -> tuple[Source, Path]:
     if root == "-":  # the list has gone with the standard input, but its names stand in the ledger
         return ListSource(Path.cwd(), (), 1.0), Path.cwd()
     source = open_source(root)
-    if isinstance(source, FolderSource):
-        return source, source.root
-    return source, source.base if isinstance(source, ListSource) else Path(root)
+    return source, Path(base_of(source, root))
 
 
 def _count_labels(options: Namespace, scored: Scored) -> None:
@@ -198,8 +193,7 @@ def _write(path: Path, count: Count, looked: Looked, plan: Plan, scored: Scored)
         "rest": plan.rest, "drawn": looked.drawn, "drawn_found": looked.drawn_found,
         "failed": scored.failed, "skipped": scored.skipped, "waiting": scored.waiting,
     }  # fmt: skip
-    with whole(path) as part:
-        part.write_text(json.dumps(figures, indent=2) + "\n", encoding="ascii")
+    write_whole(path, (json.dumps(figures, indent=2) + "\n").encode("ascii"))
 
 
 def _in_words(count: Count) -> str:

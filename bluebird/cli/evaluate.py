@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from bluebird.bundle import Bundle, bundle_folder, load_model
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_c_libraries
-from bluebird.cli.options import OptionParser, at_least, share
+from bluebird.cli.options import OptionParser, add_device, add_target, at_least, read_config, share
 from bluebird.cli.predict_options import choose_device, choose_target
 from bluebird.engines import Engine, open_engine
 from bluebird.pixels.held_out import read_labelled
@@ -61,10 +60,8 @@ def _drawn_by(model: Path) -> tuple[dict[str, float], int]:
     folder = bundle_folder(model) or model
     configs = (path / "config.yaml" for path in (model, folder.parent, model.parent.parent))
     kept = next((path for path in configs if path.is_file()), None)
-    data: Any = {}
-    if kept:
-        config = yaml.safe_load(kept.read_bytes())
-        data = config.get("data", {}) if isinstance(config, dict) else {}
+    config = read_config(kept) if kept else {}
+    data: Any = (config.get("data") if isinstance(config, dict) else None) or {}
     return {name: data.get(f"{name}_share", 0.15) for name in ("val", "test")}, data.get("seed", 0)
 
 
@@ -106,14 +103,9 @@ def _parser() -> OptionParser:
     add = parser.add_argument
     add("model", type=Path, metavar="MODEL", help="run folder, bundle or .ckpt file")
     add("folder", type=Path, metavar="FOLDER", help="labelled pictures")
-    add(
-        "--target",
-        action="append",
-        metavar="CLASS",
-        help="what is looked for, a class or a part of its name; more than once: any of them (default: bluebird)",
-    )
+    add_target(parser)
     add("--out", type=Path, default=Path("evaluation"), metavar="OUT", help="folder to write (default: evaluation)")
     add("--prevalence", type=share, metavar="SHARE", help="speak of a database with this share of the target, too")
     add("--seed", type=at_least(0), default=0, metavar="N", help="draws the resamples of the intervals (default: 0)")
-    add("--device", default="auto", help="auto, cpu, cuda, mps ... (default: auto)")
+    add_device(parser)
     return parser

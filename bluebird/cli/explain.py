@@ -17,10 +17,10 @@ from tqdm import tqdm
 from bluebird.bundle import Bundle, load_model
 from bluebird.cli.explain_files import SIGN, files_of, panels_of
 from bluebird.cli.mute import mute_c_libraries
-from bluebird.cli.options import OptionParser, at_least
+from bluebird.cli.options import OptionParser, add_device, at_least
 from bluebird.cli.predict_options import choose_device, choose_target
 from bluebird.engines import Engine, open_engine
-from bluebird.errors import DataError, UnreadablePictureError, UsageError
+from bluebird.errors import DataError, UnreadablePictureError
 from bluebird.files import write_whole
 from bluebird.pages import Picture, Table, jpeg, render
 from bluebird.pixels.decode import decode
@@ -131,10 +131,7 @@ class _Explainer:
 
 def _asked(classes: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """The classes that are asked for; none where each picture's first is meant."""
-    try:
-        return choose_target(classes, wanted) if wanted else []
-    except UsageError as error:
-        raise UsageError(f"--class{str(error).removeprefix('--target')}") from None
+    return choose_target(classes, wanted, "--class") if wanted else []
 
 
 def _panel(squares: Sequence[Tensor]) -> bytes:
@@ -191,5 +188,5 @@ def _parser() -> OptionParser:
     )
     add("--out", type=Path, default=Path("explain"), metavar="OUT", help="folder to write (default: explain)")
     add("--limit", type=at_least(1), default=100, metavar="N", help="files of a folder at most (default: 100)")
-    add("--device", default="auto", help="auto, cpu, cuda, mps ... (default: auto)")
+    add_device(parser)
     return parser

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from bluebird.errors import UsageError
 
@@ -23,6 +24,37 @@ class OptionParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def read_config(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        UsageError: it cannot be read, or is not YAML.
+    """
+    import yaml  # of no use to most commands
+
+    try:
+        return yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{str(path)!r}: the config cannot be read ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{str(path)!r}: the config is not YAML ({error})") from error
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """`--target`, for `predict_options.choose_target`."""
+    parser.add_argument(
+        "--target",
+        action="append",
+        metavar="CLASS",
+        help="what is looked for, a class or a part of its name; more than once: any of them (default: bluebird)",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """`--device`, for `predict_options.choose_device`."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps ... (default: auto)")
 
 
 def at_least(minimum: int) -> Callable[[str], int]:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import lightning as L
-import yaml
 from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from bluebird.callbacks import Converged
 from bluebird.cli.mute import mute_c_libraries
+from bluebird.cli.options import read_config
 from bluebird.cli.settings import check_trainer
 from bluebird.errors import BluebirdError, UsageError
 from bluebird.nets.classifier import Classifier
@@ -156,7 +156,7 @@ def _complete(arguments: list[str]) -> list[str]:
     Were these classes defaults of a signature, the parser would hand their arguments on to any class that
     is chosen instead and has some of the same name.
     """
-    configs = [_load_config(name) for name in _config_names(arguments)]
+    configs = [read_config(Path(name)) for name in _config_names(arguments)]
     chosen: list[str] = []
     for key, path in _CLASSES.items():
         named = any(isinstance(config, dict) and key in (config.get("model") or {}) for config in configs)
@@ -173,15 +173,6 @@ def _config_names(arguments: list[str]) -> Iterator[str]:
         option, joined, name = word.partition("=")
         if option in ("--config", "-c"):
             yield name if joined else following
-
-
-def _load_config(name: str) -> Any:
-    try:
-        return yaml.safe_load(Path(name).read_bytes())
-    except OSError as error:
-        raise UsageError(f"{name!r}: the config cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{name!r}: the config is not YAML ({error})") from error
 
 
 def _ready(data: BirdData) -> BirdData:

@@ -24,9 +24,7 @@ from bluebird.search.rank import rank
 from bluebird.search.results import Failure, Results, collect, thumbnails, write_csv, write_failures, write_page
 from bluebird.search.row import Row
 from bluebird.search.scan import Scan
-from bluebird.search.sources import open_source
-from bluebird.search.sources.folder import FolderSource
-from bluebird.search.sources.listing import ListSource
+from bluebird.search.sources import base_of, open_source
 
 
 def run(arguments: list[str]) -> int:
@@ -51,7 +49,7 @@ def _search(options: Namespace) -> int:
     with ledger, mute_c_libraries():
         ledger.aim(target)
         gone = _scan(options, engine, model, target, source, ledger)
-        results = replace(rank(ledger, target), root=_base(source, options.where))
+        results = replace(rank(ledger, target), root=base_of(source, _root(options.where)))
         _write(options, results, source)
         brought = _collect(options, results, source)
         _report(options, results, _number_of_finds(ledger, options.accept), gone, brought)
@@ -60,13 +58,6 @@ def _search(options: Namespace) -> int:
 
 def _root(where: str) -> str:
     return where if where == "-" or "://" in where else os.path.normpath(Path(where).absolute())
-
-
-def _base(source: Source, where: str) -> str:
-    """Where the names of a source start from: for a pattern or a list, not at what the user gave."""
-    if isinstance(source, FolderSource):
-        return str(source.root)
-    return str(source.base) if isinstance(source, ListSource) else _root(where)
 
 
 def _scan(

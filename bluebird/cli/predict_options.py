@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from bluebird.bundle import Bundle
-from bluebird.cli.options import OptionParser, accepted, at_least, positive
+from bluebird.cli.options import OptionParser, accepted, add_device, add_target, at_least, positive
 from bluebird.engines import CPU, ENGINES, cores
 from bluebird.errors import DataError, UsageError
 from bluebird.search.results import write_jsonl, write_megadetector, write_parquet
@@ -80,16 +80,16 @@ def _check_parquet(also: Sequence[str]) -> None:
         raise UsageError("--also parquet needs another library: pip install 'bluebird[parquet]'") from None
 
 
-def choose_target(classes: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
-    """The classes that are meant: by their name, or by a part of it that only one class has.
+def choose_target(classes: Sequence[str], wanted: Sequence[str] | None, option: str = "--target") -> list[str]:
+    """The classes that are meant by an option: by their name, or by a part of it that only one class has.
 
     Raises:
         UsageError: none or several are meant by a word.
     """
-    return list(dict.fromkeys(_class_of(word, classes) for word in wanted or ["bluebird"]))
+    return list(dict.fromkeys(_class_of(word, classes, option) for word in wanted or ["bluebird"]))
 
 
-def _class_of(word: str, classes: Sequence[str]) -> str:
+def _class_of(word: str, classes: Sequence[str], option: str) -> str:
     meant = [name for name in classes if word.casefold() in name.casefold()]
     if word in classes:
         meant = [word]
@@ -97,7 +97,7 @@ def _class_of(word: str, classes: Sequence[str]) -> str:
         return meant[0]
     listed = ", ".join(classes[:12]) + (f" and {len(classes) - 12} more" if len(classes) > 12 else "")
     seen = f"may be {' or '.join(meant[:5])}" if meant else f"is none of the model's classes ({listed})"
-    raise UsageError(f"--target {word!r} {seen}; name one class, or several one by one")
+    raise UsageError(f"{option} {word!r} {seen}; name one class, or several one by one")
 
 
 def choose_accept(model: Bundle, target: Sequence[str], wanted: float | tuple[str, float]) -> float:
@@ -138,12 +138,7 @@ def _parser() -> OptionParser:
     add = parser.add_argument
     add("model", type=Path, metavar="MODEL", help="run folder, bundle or .ckpt file")
     add("where", metavar="WHERE", help="what is searched")
-    add(
-        "--target",
-        action="append",
-        metavar="CLASS",
-        help="what is looked for, a class or a part of its name; more than once: any of them (default: bluebird)",
-    )
+    add_target(parser)
     add("--out", type=Path, default=Path("finds"), metavar="OUT", help="folder to write (default: finds)")
     add(
         "--accept",
@@ -181,5 +176,5 @@ def _parser() -> OptionParser:
         help="processes that decode (default: one for each core)",
     )
     add("--log-file", type=Path, metavar="FILE", help="add to this file: settings, each file without a score, counts")
-    add("--device", default="auto", help="auto, cpu, cuda, mps ... (default: auto)")
+    add_device(parser)
     return parser  # fmt: skip

@@ -65,9 +65,7 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     style = house_style() + _style("page.css")
-    # the hash names the one style that the page may have, so nothing that came in with a name can add another
-    policy = f"default-src 'none'; img-src data:; style-src {block_hash(style)}; base-uri 'none'; form-action 'none'"
-    return environment.get_template(f"{template}.html").render(values, style=style, policy=policy)
+    return environment.get_template(f"{template}.html").render(values, style=style, policy=policy(style))
 
 
 def house_style() -> str:
@@ -79,7 +77,16 @@ def _style(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 
-def block_hash(text: str) -> str:
+def policy(style: str, script: str = "") -> str:
+    """The Content-Security-Policy of a page: its own style, its own script if any, the pictures inside, nothing else.
+
+    Hashes name the one style and the one script, so nothing that came in with a name can add another.
+    """
+    scripts = f"script-src {_hash(script)}; " if script else ""
+    return f"default-src 'none'; img-src data:; style-src {_hash(style)}; {scripts}base-uri 'none'; form-action 'none'"
+
+
+def _hash(text: str) -> str:
     """How a Content-Security-Policy calls an inline block."""
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 

@@ -17,6 +17,7 @@ from bluebird.bundle import Bundle, Validation
 from bluebird.engines import Engine
 from bluebird.quality.calibration import reliability
 from bluebird.quality.ranking import ranking
+from bluebird.report.mistakes import confusion
 from bluebird.report.why import explained
 from bluebird.watch.figures import draw_confusion, draw_looking, draw_precision_recall, draw_reliability
 
@@ -62,10 +63,8 @@ class Board:
 
     def _figures(self, model: Bundle, probs: np.ndarray, targets: np.ndarray, columns: list[int]) -> None:
         add = self.writer.add_figure
-        classes, first = len(model.classes), probs.argmax(1)
-        matrix = np.bincount(targets * classes + first, minlength=classes**2).reshape(classes, classes)
-        add("val/confusion", draw_confusion(matrix, model.classes, columns), self.step)
-        diagram = reliability(probs.max(1), first == targets)
+        add("val/confusion", draw_confusion(confusion(targets, probs), model.classes, columns), self.step)
+        diagram = reliability(probs.max(1), probs.argmax(1) == targets)
         figure = draw_reliability([("at its temperature", diagram)], "Trust", "probability", "share that was right")
         add("val/reliability", figure, self.step)
         relevant = np.isin(targets, columns)

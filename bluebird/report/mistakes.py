@@ -65,12 +65,12 @@ def best_found(judged: Judged, count: int = 12) -> Numbers:
     return _ordered(judged, judged.relevant, -1, count)
 
 
-def confusion(judged: Judged) -> NDArray[np.int64]:
+def confusion(targets: NDArray[np.int64], probs: NDArray[np.float64]) -> NDArray[np.int64]:
     """Counts (K, K) of the pictures of a class, a row, that were taken for a class, a column; unknown ones left out."""
-    classes = len(judged.model.classes)
-    targets, first = judged.said.targets, judged.said.probs.argmax(1)
+    classes = probs.shape[1]
     known = targets != UNKNOWN
-    return np.bincount(targets[known] * classes + first[known], minlength=classes**2).reshape(classes, classes)
+    cells = targets[known] * classes + probs[known].argmax(1)
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
 def _ordered(judged: Judged, chosen: NDArray[np.bool_], sign: int, count: int) -> Numbers:

@@ -149,7 +149,7 @@ def _mistakes(report: Report) -> dict[str, Any]:
         for one in report.lookalikes
     ]
     head = ["species", "pictures", f"taken for {judged.wanted}", f"{judged.wanted} taken for it", "mean score"]
-    matrix = draw_confusion(confusion(judged), judged.model.classes, judged.columns)
+    matrix = draw_confusion(confusion(judged.said.targets, judged.said.probs), judged.model.classes, judged.columns)
     return {
         "lookalikes": Table(head, rows),
         "worst_by_label": [(one.label, _photos(judged, one.worst)) for one in report.lookalikes[:_WITH_PICTURES]],

@@ -10,22 +10,13 @@ import pytest
 
 from bluebird.search.sample import Plan, write_page, write_table
 from bluebird.search.sample.page import mixed
+from tests.browser import Page
 from tests.cli.estimates import rows as read_rows
-from tests.search.results.browser import NAMES, Page, browser, find_browser
 from tests.search.results.example import HOSTILE, pictures
 
 BEST = ["in/best 0.jpg", HOSTILE, f"in/none {HOSTILE}", "in/best 3.jpg"]
 DRAWN = [f"in/{number}.jpg" for number in range(8)]
 ROWS = [("best", path, f"0.9{n}1234") for n, path in enumerate(BEST)] + [("rest", path, "0.031234") for path in DRAWN]
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    executable = find_browser()
-    if not executable:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
-    with browser(executable, tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
 
 
 def write(path: Path, seed: int = 0) -> Path:

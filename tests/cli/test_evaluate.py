@@ -11,8 +11,8 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from bluebird.cli import main
+from tests.browser import Page
 from tests.conftest import write_folder
-from tests.search.results.browser import NAMES, browser, find_browser
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -103,20 +103,13 @@ def test_the_same_command_gives_the_same_figures(trained: Path, folder: Path, ev
     assert _summary(tmp_path / "out") == _summary(evaluated)
 
 
-def test_the_page_opens_in_a_browser_without_a_complaint(evaluated: Path, tmp_path: Path) -> None:
-    executable = find_browser()
-    if not executable:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
-    with browser(executable, tmp_path) as tab:
-        tab.open(evaluated / "report.html")
-        assert tab.errors == []
-        without = "[...document.images].filter(image => !image.alt).length"
-        wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-        count = "document.images.length"
-        values = [tab.call("Runtime.evaluate", expression=code)["result"]["value"] for code in (without, wide, count)]
-        assert values[:2] == [0, True]
-        assert values[2] > 20
-        text = tab.call("Runtime.evaluate", expression="document.body.innerText")["result"]["value"]
+def test_the_page_opens_in_a_browser_without_a_complaint(evaluated: Path, page: Page) -> None:
+    page.open(evaluated / "report.html")
+    assert page.errors == []
+    assert page.run("[...document.images].filter(image => !image.alt).length") == 0
+    assert page.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert page.run("document.images.length") > 20
+    text = page.run("document.body.innerText")
     assert HOSTILE.replace("/", "_") in text
     assert "broken.png" in text
 
@@ -181,3 +174,14 @@ def test_an_out_that_cannot_be_written_is_told(
     out = str(tmp_path / "file" / "out")
     assert main(["evaluate", str(trained), str(folder), "--target", "blue", "--out", out]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_damaged_config_beside_the_model_is_told_in_one_line(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained / "bundle", tmp_path / "run" / "bundle")
+    (tmp_path / "run" / "config.yaml").write_text("data: [1,")
+    options = ["--target", "blue", "--out", str(tmp_path / "o")]
+    assert main(["evaluate", str(tmp_path / "run"), str(folder), *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "config.yaml': the config is not YAML" in line

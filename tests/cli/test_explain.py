@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,22 +16,13 @@ from bluebird.nets.attribution import grad_cam
 from bluebird.pixels.decode import decode
 from bluebird.pixels.squeeze import squeeze
 from bluebird.watch.overlay import overlay
+from tests.browser import Page
 from tests.conftest import MakeFolder, write_folder
-from tests.search.results.browser import NAMES, Page, browser, find_browser
 
 Capture = pytest.CaptureFixture[str]
 
 HOSTILE = "<img src=x onerror=pwned=1> & 'a' \"b\".png"
 CLASSES = ("blue", "green", "red")
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    executable = find_browser()
-    if not executable:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
-    with browser(executable, tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bluebird.inspection import Inspection, write_csv, write_json, write_page
+from tests.browser import Page
 from tests.inspection.sets import bird, looked_at, paint, read_csv
-from tests.search.results.browser import browser, find_browser
 
 HOSTILE = "<script>alert(1)<script><img src=x onerror=alert(2)>&\"'"
 
@@ -86,22 +86,18 @@ def test_paths_in_the_csv_lead_to_the_files(hostile: Inspection, tmp_path: Path)
         assert (row["split"], row["label"]) == path.relative_to(hostile.listing.root).parts[:2]
 
 
-def test_a_real_browser_shows_the_page_without_a_complaint(hostile: Inspection, tmp_path: Path) -> None:
-    executable = find_browser()
-    if executable is None:
-        pytest.skip("no browser here")
+def test_a_real_browser_shows_the_page_without_a_complaint(hostile: Inspection, page: Page, tmp_path: Path) -> None:
     write_page(hostile, tmp_path / "page.html")
-    with browser(executable, tmp_path / "profile") as page:
-        for width in (1400, 390):
-            page.resize(width, 900, mobile=width < 600)
-            page.open(tmp_path / "page.html")
-            assert page.run("document.documentElement.scrollWidth") <= width
-        page.run("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
-        page.run("Promise.all([...document.images].map(image => image.decode()))")  # fails where one is no picture
-        assert page.run("document.images.length") > 4
-        assert page.run("[...document.images].every(image => image.alt && image.naturalWidth > 0)")
-        assert "to be mended first" in page.text(".lead")
-        assert page.errors == []
+    for width in (1400, 390):
+        page.resize(width, 900, mobile=width < 600)
+        page.open(tmp_path / "page.html")
+        assert page.run("document.documentElement.scrollWidth") <= width
+    page.run("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+    page.run("Promise.all([...document.images].map(image => image.decode()))")  # fails where one is no picture
+    assert page.run("document.images.length") > 4
+    assert page.run("[...document.images].every(image => image.alt && image.naturalWidth > 0)")
+    assert "to be mended first" in page.text(".lead")
+    assert page.errors == []
 
 
 def test_a_set_in_order_makes_a_page_too(tmp_path: Path) -> None:

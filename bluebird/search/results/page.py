@@ -20,7 +20,7 @@ from string import Template
 from typing import Any, TextIO
 
 from bluebird.files import whole
-from bluebird.pages import block_hash, house_style, json_block
+from bluebird.pages import house_style, json_block, policy
 from bluebird.search.names import printable
 from bluebird.search.results.cards import NOVEL, Section, card, section
 from bluebird.search.results.find import Find, Results
@@ -127,10 +127,6 @@ def _template(results: Results) -> str:
     folder = files(__package__) / "wanted"
     style = house_style() + (folder / "page.css").read_text(encoding="utf-8")
     script = '"use strict";\n' + "\n".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {block_hash(style)}; script-src {block_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
     values = {
         "target": results.wanted,
         "root": printable(results.root),
@@ -139,4 +135,5 @@ def _template(results: Results) -> str:
         **{name: f"{getattr(results, name):,}" for name in ("scored", "failed", "skipped")},
     }
     page = Template((folder / "page.html").read_text(encoding="utf-8"))
-    return page.substitute({k: escape(v) for k, v in values.items()}, policy=policy, style=style, script=script)
+    blocks = {"policy": policy(style, script), "style": style, "script": script}
+    return page.substitute({k: escape(v) for k, v in values.items()}, **blocks)

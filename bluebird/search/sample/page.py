@@ -20,7 +20,7 @@ from string import Template
 import numpy as np
 
 from bluebird.files import whole
-from bluebird.pages import block_hash, house_style, json_block
+from bluebird.pages import house_style, json_block, policy
 from bluebird.search.names import original, printable
 from bluebird.search.results.cards import address
 from bluebird.search.results.page import Thumbnails
@@ -50,12 +50,9 @@ def write_page(plan: Plan, rows: Sequence[Row], base: Path, thumbnails: Thumbnai
     }
     page = {name: (files(__package__) / f"label.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")}
     style = house_style() + page["css"]
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {block_hash(style)}; script-src {block_hash(page['js'])}; "
-        "base-uri 'none'; form-action 'none'"
-    )
     escaped = {name: escape(value) for name, value in values.items()}
-    text = Template(page["html"]).substitute(escaped, policy=policy, style=style, script=page["js"])
+    blocks = {"policy": policy(style, page["js"]), "style": style, "script": page["js"]}
+    text = Template(page["html"]).substitute(escaped, **blocks)
     top, middle, bottom = re.split("<!-- cards -->|<!-- rows -->", text)
     with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write(top)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bluebird.errors import DataError, UsageError
-from bluebird.files import whole
+from bluebird.files import write_whole
 from bluebird.search.sample.scored import Scored
 
 _FORMAT = "bluebird-sample-1"
@@ -56,8 +56,7 @@ def write_plan(plan: Plan, path: Path) -> None:
         OutputError: it cannot be written.
     """
     sizes = {"format": _FORMAT, "top": len(plan.best), "sample": len(plan.drawn), "rest": plan.rest}
-    with whole(path) as part:
-        part.write_text(json.dumps(sizes | asdict(plan), indent=1) + "\n", encoding="ascii")
+    write_whole(path, (json.dumps(sizes | asdict(plan), indent=1) + "\n").encode("ascii"))
 
 
 def read_plan(path: Path) -> Plan:

@@ -20,7 +20,7 @@ from bluebird.search.sources.pattern import split_pattern
 from bluebird.search.sources.remote import open_remote
 from bluebird.search.sources.video import VideoSource
 
-__all__ = ["Found", "Source", "open_source"]
+__all__ = ["Found", "Source", "base_of", "open_source"]
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -53,6 +53,13 @@ def open_source(where: str, *, every_seconds: float = 1.0, exclude: Sequence[Pat
         return _open_pattern(where, every_seconds, excluded)
     except (OSError, ValueError) as error:
         raise DataError(f"{where!r}: cannot be opened ({reason_of(error)}); check the path") from None
+
+
+def base_of(source: Source, root: str) -> str:
+    """Where the names of a source start from: for a pattern or a list that is not `root`, at which it was opened."""
+    if isinstance(source, FolderSource):
+        return str(source.root)
+    return str(source.base) if isinstance(source, ListSource) else root
 
 
 def _open_path(path: Path, every_seconds: float, excluded: tuple[Path, ...]) -> Source:

@@ -8,22 +8,12 @@ from pathlib import Path
 import pytest
 
 from bluebird.search.results import Failure, Find, write_page
-from tests.search.results.browser import NAMES, Page, browser, find_browser
+from tests.browser import Page
 from tests.search.results.example import HOSTILE, find, pictures, results
 
 CARDS = 600
 LOOKALIKE = Find(CARDS + 1, "in/alike.jpg", 0.3, 0.97, (0.3, 0.7, 0.0, 0.0), 640, 480)
 LONG = "a_very_long_file_name_without_any_place_to_break_" * 5
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """A browser tab; one browser for all tests of a file."""
-    executable = find_browser()
-    if not executable:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
-    with browser(executable, tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from bluebird.search.results import write_page
-from tests.search.results.browser import Page
+from tests.browser import Page
 from tests.search.results.conftest import CARDS
 from tests.search.results.example import HOSTILE, pictures, results
 

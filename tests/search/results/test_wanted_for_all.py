@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.search.results.browser import Page
+from tests.browser import Page
 from tests.search.results.conftest import CARDS, LONG
 from tests.search.results.example import HOSTILE
 
