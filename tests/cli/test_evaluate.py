@@ -56,6 +56,18 @@ def test_the_figures_follow_from_the_table(evaluated: Path) -> None:
     assert summary["accuracy"] == pytest.approx(right / len(known))
 
 
+def test_a_score_is_the_probability_of_the_target(evaluated: Path) -> None:
+    taken = [row for row in _rows(evaluated) if row["first"] == "blue"]
+    assert len(taken) > 10
+    assert all(row["score"] == row["first_prob"] for row in taken)
+
+
+def test_of_several_targets_the_probabilities_add_up(trained: Path, folder: Path, tmp_path: Path) -> None:
+    every = [word for name in ("blue", "green", "red") for word in ("--target", name)]
+    assert main(["evaluate", str(trained), str(folder), *every, "--out", str(tmp_path / "o"), "--device", "cpu"]) == 3
+    assert {row["score"] for row in _rows(tmp_path / "o")} == {"1.000000"}
+
+
 def test_a_class_that_the_model_lacks_is_an_unknown_species(evaluated: Path) -> None:
     found = _summary(evaluated)["open_set"]
     assert (found["known"], found["unknown"], found["used"]) == (42, 14, "maximum logit")

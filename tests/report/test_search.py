@@ -41,6 +41,12 @@ def test_in_a_rarer_database_the_others_count_for_more() -> None:
     assert rare.first == ()
 
 
+def test_intervals_too_speak_of_the_rarer_database() -> None:
+    rare = search_quality(SCORES, RELEVANT, prevalence=0.001)
+    for figure in (rare.average_precision, *rare.looks.values()):
+        assert 0 < figure.low <= figure.value <= figure.high < 1
+
+
 def test_the_same_seed_gives_the_same_intervals() -> None:
     one, other = search_quality(SCORES, RELEVANT, seed=1), search_quality(SCORES, RELEVANT, seed=1)
     assert one.summary() == other.summary()
