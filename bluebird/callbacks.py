@@ -1,4 +1,4 @@
-"""What steers a training: the random state of an epoch, the seed text's stop, the card in a checkpoint."""
+"""What steers a training: the random state of an epoch, the seed text's stop, Ctrl-C, the card in a checkpoint."""
 
 from __future__ import annotations
 
@@ -56,6 +56,37 @@ class Converged(L.Callback):
         pl_module.log("params/movement", movement)
         if movement < self.threshold:
             trainer.should_stop = True
+
+
+class Interrupt(L.Callback):
+    """Ctrl-C takes effect between two batches.
+
+    Anywhere else it could strike while TensorBoard's queue is being written to, whose thread would then wait for ever,
+    and the training for the thread.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def ask(self, *_: object) -> None:
+        """The signal's handler; who asks again is obeyed at once."""
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def obey(self) -> None:
+        """Raises `KeyboardInterrupt` where somebody has asked."""
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self.obey()
+
+    def on_validation_batch_start(self, *_: Any) -> None:
+        self.obey()
+
+    def on_test_batch_start(self, *_: Any) -> None:
+        self.obey()
 
 
 class ModelCard(L.Callback):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from bluebird.callbacks import Converged
+from bluebird.callbacks import Converged, Interrupt
 from bluebird.errors import UsageError
 from bluebird.nets import MLP
 from bluebird.nets.classifier import Classifier
@@ -49,3 +49,14 @@ def test_without_a_threshold_nothing_is_measured(tmp_path: Path) -> None:
 def test_a_threshold_that_cannot_be_met_is_refused(threshold: float) -> None:
     with pytest.raises(UsageError, match=r"converged\.threshold"):
         Converged(threshold)
+
+
+def test_ctrl_c_waits_for_the_next_batch_and_a_second_one_does_not() -> None:
+    interrupt = Interrupt()
+    interrupt.on_train_batch_start()
+    interrupt.ask()
+    for hook in (interrupt.on_train_batch_start, interrupt.on_validation_batch_start, interrupt.on_test_batch_start):
+        with pytest.raises(KeyboardInterrupt):
+            hook()
+    with pytest.raises(KeyboardInterrupt):
+        interrupt.ask()

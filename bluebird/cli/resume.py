@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 import yaml
 
+from bluebird.callbacks import Interrupt
 from bluebird.errors import BundleError, DataError, UsageError
 
 _KEPT = ("model.optimizer.", "early_stopping.patience")
@@ -97,13 +99,22 @@ def _flat(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 @contextmanager
-def interruptible(folder: Path) -> Iterator[None]:
-    """Ctrl-C, which Lightning turns into an exit of its own, as a `KeyboardInterrupt` that says how to go on."""
+def interruptible(folder: Path, interrupt: Interrupt) -> Iterator[None]:
+    """Ctrl-C, which Lightning turns into an exit of its own, as a `KeyboardInterrupt` that says how to go on.
+
+    Args:
+        folder: of the run.
+        interrupt: one of the trainer's callbacks.
+    """
+    before = signal.signal(signal.SIGINT, interrupt.ask)
     try:
         yield
-    except SystemExit as stop:
-        if not isinstance(stop.__context__, KeyboardInterrupt):
+        interrupt.obey()
+    except (SystemExit, KeyboardInterrupt) as stop:
+        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):
             raise
         kept = last_checkpoint(folder).is_file()
         advice = f"go on with: --resume {folder}" if kept else "no epoch was finished, so nothing is kept"
         raise KeyboardInterrupt(f"interrupted; {advice}") from None
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from bluebird.bundle import Bundle, Preprocessing, Validation, describe, save_bundle, versions
-from bluebird.callbacks import EpochSeed, ModelCard
+from bluebird.callbacks import EpochSeed, Interrupt, ModelCard
 from bluebird.cli.calibrate import calibrated
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.parser import TrainCLI
@@ -51,8 +51,9 @@ def _run(arguments: list[str]) -> int:
     for note in _notes(cli):
         print(f"note     {note}")
     print(layer_table(cli.model.network), flush=True)
-    trainer = _trainer(cli, folder, kept)
-    with interruptible(folder):
+    interrupt = Interrupt()
+    trainer = _trainer(cli, folder, kept, interrupt)
+    with interruptible(folder, interrupt):
         _fit(trainer, cli, kept)
         metrics = _test(trainer, cli)
         validation = _validate(trainer, cli)
@@ -103,7 +104,7 @@ def _notes(cli: TrainCLI) -> list[str]:
     return notes
 
 
-def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None) -> L.Trainer:
+def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrupt) -> L.Trainer:
     logger = TensorBoardLogger(
         folder.parent.parent,
         folder.parent.name,
@@ -112,6 +113,7 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None) -> L.Trainer:
         purge_step=kept and kept.step,
     )
     callbacks: list[L.Callback] = [
+        interrupt,
         ModelCheckpoint(
             folder / "checkpoints",
             "best-{epoch:03d}",
