@@ -56,6 +56,15 @@ class Page:
             self._note(self._next_message())
         self.settle()
 
+    def open_until(self, file: Path, selector: str, text: str) -> str:
+        """What an element reads in a page opened anew; what a page keeps reaches the browser a moment later."""
+        for _ in range(50):
+            self.open(file)
+            if (read := self.text(selector)) == text:
+                break
+            time.sleep(0.1)
+        return read
+
     def settle(self) -> None:
         """Two frames later: what was scrolled into view has been seen by the page's observers."""
         self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")

@@ -30,6 +30,10 @@ function keep() {
   try {
     localStorage.setItem(storage, JSON.stringify([...labels]));
   } catch { /* then they last as long as the page is open */ }
+  showCount();
+}
+
+function showCount() {
   const yes = [...labels.values()].filter((word) => word === "yes").length;
   $("#status").textContent = `${number(labels.size)} of ${number(cards.length)} answered, ${number(yes)} of them yes`;
 }
@@ -63,4 +67,4 @@ document.addEventListener("keydown", (event) => {
   if (next) ($("input:checked", next) ?? $("input", next)).focus();
 });
 
-keep();
+showCount(); // and keep nothing: a page that opens must not write over what another has just kept

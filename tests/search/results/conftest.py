@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ LONG = "a_very_long_file_name_without_any_place_to_break_" * 5
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of 600 finds, three siblings, one look-alike, one failure, and names that mean harm."""
     finds = [find(1, "in/best.jpg", 0.97)]
     finds += [find(1, f"in/sibling {n}.jpg", 0.96, leader="in/best.jpg") for n in range(3)]
@@ -31,10 +32,15 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def file(written: Path, tmp_path: Path) -> Path:
+    """A copy at a place of its own, for which the browser has kept nothing yet."""
+    return Path(shutil.copy(written, tmp_path))
+
+
+@pytest.fixture
 def opened(page: Page, file: Path) -> Iterator[Page]:
     """The page, freshly opened and not used before; no test may leave an error in its console."""
     page.resize(1280, 900)
     page.open(file)
     yield page
-    page.run("localStorage.clear()")
     assert page.errors == []

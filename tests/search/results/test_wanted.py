@@ -68,8 +68,7 @@ def test_marks_are_kept_and_downloaded(opened: Page, file: Path, tmp_path: Path)
     for key in ("f", "ArrowRight", "x", "ArrowRight", "f", "f"):  # the third is confirmed, then no longer
         opened.press(key)
     assert opened.text(".card .mark") == "✓ confirmed"
-    opened.open(file)
-    assert opened.text("#download") == "Download 2 marks"
+    assert opened.open_until(file, "#download", "Download 2 marks") == "Download 2 marks"
     opened.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     opened.run("document.querySelector('#download').click()")
     marks = tmp_path / "marks.csv"
