@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tqdm import tqdm
 
 from bluebird.errors import OutputError, UnreadablePictureError
 from bluebird.pixels.decode import decode_bytes, read_file
+from bluebird.pixels.room import claim, hold, make_room
 from bluebird.pixels.squeeze import squeeze
 
 _VERSION = "1"  # raise it whenever decode or squeeze gives other pixels
@@ -49,21 +51,25 @@ def load_pictures(paths: Sequence[Path], image_size: int, cache_dir: Path, num_t
 
     The cache knows a file by its path, size and time of change; changing any of them, or the list,
     decodes anew. It is written aside and renamed into place, so a killed run leaves nothing that
-    looks whole, and two runs at once do not hurt each other.
+    looks whole, and two runs at once do not hurt each other. What was used longest ago makes room for
+    what is new (`room.make_room`).
 
     Raises:
         OutputError: the cache cannot be written.
+        UsageError: its bound is no number.
     """
     folder = cache_dir / _key(paths, image_size)
     try:
-        if not (folder / "index.json").is_file():
+        while (held := hold(folder)) is None:
             _build(folder, paths, image_size, num_threads)
     except OSError as error:
         raise OutputError(
             f"{str(cache_dir)!r}: the picture cache cannot be written ({error.strerror}); it needs "
             f"{len(paths) * 3 * image_size**2 / 1e6:.0f} MB; name another place with --data.cache_dir"
         ) from error
-    return _map(folder, len(paths), image_size)
+    pictures = _map(folder, len(paths), image_size)
+    weakref.finalize(pictures.pixels, held.close)
+    return pictures
 
 
 def _key(paths: Sequence[Path], image_size: int) -> str:
@@ -92,13 +98,22 @@ def _build(folder: Path, paths: Sequence[Path], image_size: int, num_threads: in
     aside = Path(tempfile.mkdtemp(prefix="partial-", dir=folder.parent))
     try:
         with (aside / "pixels.u8").open("wb") as file:
+            claim(file)
             digests, failures = _decode_all(paths, image_size, file, num_threads)
-        index = {"digests": digests, "failures": failures}
-        (aside / "index.json").write_text(json.dumps(index))
-        if not (folder / "index.json").is_file():  # else another run was quicker
-            aside.rename(folder)
+            index = {"digests": digests, "failures": failures}
+            (aside / "index.json").write_text(json.dumps(index))  # while `aside` is ours, and fresh when it is not
+        _put(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+    make_room(folder.parent, folder)
+
+
+def _put(aside: Path, folder: Path) -> None:
+    try:
+        aside.rename(folder)
+    except OSError:  # another run was quicker; what it made is the same
+        if not (folder / "index.json").is_file():
+            raise
 
 
 def _decode_all(

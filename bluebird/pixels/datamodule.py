@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from bluebird.errors import DataError, UnreadablePictureError, UsageError
+from bluebird.pixels.augment.mix import mixing
 from bluebird.pixels.cache import default_cache_dir, load_pictures
-from bluebird.pixels.dataset import EpochShuffle, PictureDataset, channel_stats
+from bluebird.pixels.dataset import BalancedShuffle, EpochShuffle, PictureDataset, channel_stats
 from bluebird.pixels.layout import SPLITS, Listing, read_layout
 from bluebird.pixels.paint import paint_folder
 from bluebird.pixels.split import assign_splits, count_leaks, fingerprint
@@ -24,6 +25,8 @@ PAINTED = Path("data/painted")
 
 class BirdData(L.LightningDataModule):
     """Batches of images float32 (N, 3, S, S), normalised, and targets int64 (N,).
+
+    Where `augment` mixes pictures, targets of training batches are shares float32 (N, K), which sum to one.
 
     Args:
         root: class folders, split folders (train, val, test) or a CSV manifest; without it, the
@@ -36,6 +39,8 @@ class BirdData(L.LightningDataModule):
         mean: three channel means on the scale 0 to 1; without them, those of the training split.
         std: three channel standard deviations, likewise.
         augment: how training pictures are varied.
+        balanced_sampling: show each class equally often in an epoch, which keeps its length. It does what
+            `model.balance` does by weights; both together would do it twice.
         seed: draws the splits and the order of the pictures.
         cache_dir: where decoded pictures are kept (default: ~/.cache/bluebird).
         num_threads: threads that decode.
@@ -52,6 +57,7 @@ class BirdData(L.LightningDataModule):
         mean: list[float] | None = None,
         std: list[float] | None = None,
         augment: Augment = Augment(),  # noqa: B008 - frozen
+        balanced_sampling: bool = False,
         seed: int = 0,
         cache_dir: Path | None = None,
         num_threads: int = 2,
@@ -67,6 +73,7 @@ class BirdData(L.LightningDataModule):
         self.max_unreadable = max_unreadable
         self.given_mean, self.given_std = mean, std
         self.augment = augment
+        self.balanced_sampling = balanced_sampling
         self.seed = seed
         self.cache_dir = cache_dir or default_cache_dir()
         self.num_threads = num_threads
@@ -75,7 +82,8 @@ class BirdData(L.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Read, decode, split and measure; once, however often it is called.
 
-        Afterwards `listing`, `classes`, `splits`, `failures`, `mean`, `std` and `fingerprint` are there.
+        Afterwards `listing`, `classes`, `splits`, `failures`, `digests` by row, `mean`, `std` and `fingerprint` are
+        there.
 
         Raises:
             DataError: the folder cannot be trained on.
@@ -96,6 +104,7 @@ class BirdData(L.LightningDataModule):
         _refuse_unreadable(self.listing, self.failures, self.max_unreadable)
         rows = [row for row in range(len(self.listing.samples)) if row not in pictures.failures]
         digests = [pictures.digests[row] for row in rows]
+        self.digests = dict(zip(rows, digests, strict=True))
         samples = [self.listing.samples[row] for row in rows]
         self.classes = self.listing.classes
         self.splits = assign_splits(samples, digests, self.shares, self.seed)
@@ -122,12 +131,24 @@ class BirdData(L.LightningDataModule):
         self.fingerprint = fingerprint(labels, digests, self.splits)
         self._train_transform = train_transform(self.mean, self.std, self.augment)
         self._eval_transform = eval_transform(self.mean, self.std)
+        self._mix = mixing(self.augment.mixup, self.augment.cutmix, len(self.classes))
 
     def train_dataloader(self) -> DataLoader[Any]:
+        self._refuse_mixing_by_hand()
         train = self.datasets["train"]
-        return self._loader(
-            "train", sampler=EpochShuffle(len(train), self.seed), drop_last=len(train) > self.batch_size
-        )
+        if self.balanced_sampling:
+            sampler: EpochShuffle = BalancedShuffle(train.targets[train.rows], self.seed)
+        else:
+            sampler = EpochShuffle(len(train), self.seed)
+        return self._loader("train", sampler=sampler, drop_last=len(train) > self.batch_size)
+
+    def _refuse_mixing_by_hand(self) -> None:
+        by_hand = self.trainer is not None and not self.trainer.lightning_module.automatic_optimization
+        if self._mix is not None and by_hand:
+            raise UsageError(
+                "data.augment.mixup or cutmix is set and model.by_hand is on: by hand a picture has one class; "
+                "leave one of the two out"
+            )
 
     def val_dataloader(self) -> DataLoader[Any]:
         return self._loader("val")
@@ -148,6 +169,8 @@ class BirdData(L.LightningDataModule):
         images, targets = batch
         learning = self.trainer is not None and self.trainer.training
         images = (self._train_transform if learning else self._eval_transform)(images)
+        if learning and self._mix is not None:
+            images, targets = self._mix(images, targets)
         return (images if self.trainer is None else images.to(self.trainer.lightning_module.dtype)), targets
 
 

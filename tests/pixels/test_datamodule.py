@@ -3,13 +3,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
 
+from bluebird.cli import main
 from bluebird.errors import DataError, UsageError
 from bluebird.pixels.datamodule import BirdData
-from tests.conftest import MakeFolder
+from bluebird.pixels.transforms import Augment
+from tests.conftest import MakeFolder, small_run
 
 
 def _ready(root: Path, **options: object) -> BirdData:
@@ -42,6 +45,67 @@ def test_a_given_mean_and_std_win(make_folder: MakeFolder) -> None:
 def test_a_last_batch_of_one_never_reaches_training(make_folder: MakeFolder) -> None:
     data = _ready(make_folder(20), batch_size=9)  # 28 train: batch norm could not take the odd one
     assert [len(targets) for _, targets in data.train_dataloader()] == [9, 9, 9]
+
+
+class _Recorder(L.LightningModule):
+    """Keeps the targets that reach a training and a validation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.learnt: list[torch.Tensor] = []
+        self.judged: list[torch.Tensor] = []
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        self.learnt.append(batch[1])
+        return self.weight * batch[0].mean()
+
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
+        self.judged.append(batch[1])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+def _recorded(data: BirdData, epochs: int = 1) -> _Recorder:
+    recorder = _Recorder()
+    trainer = L.Trainer(accelerator="cpu", max_epochs=epochs, logger=False, enable_checkpointing=False,
+                        enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0)  # fmt: skip
+    trainer.fit(recorder, datamodule=data)
+    return recorder
+
+
+@pytest.mark.parametrize("augment", [Augment(mixup=0.4), Augment(cutmix=1.0), Augment(mixup=0.4, cutmix=1.0)])
+def test_mixed_targets_are_shares_in_training_and_numbers_in_validation(
+    augment: Augment, make_folder: MakeFolder
+) -> None:
+    recorder = _recorded(_ready(make_folder(20), batch_size=8, augment=augment))
+    learnt = torch.cat(recorder.learnt)
+    assert (learnt.dtype, learnt.shape) == (torch.float32, (24, 2))
+    torch.testing.assert_close(learnt.sum(1), torch.ones(24))
+    assert ((learnt > 0.01) & (learnt < 0.99)).any()
+    assert torch.cat(recorder.judged).dtype == torch.int64
+
+
+def test_balanced_sampling_shows_rare_classes_as_often_in_every_epoch(make_folder: MakeFolder) -> None:
+    root = make_folder(40)
+    for number in range(10, 40):
+        (root / "red" / f"{number:03d}.png").unlink()
+    data = _ready(root, batch_size=34, balanced_sampling=True)
+    assert data.class_counts == [28, 6]
+    learnt = _recorded(data, epochs=2).learnt
+    assert [targets.bincount().tolist() for targets in learnt] == [[17, 17], [17, 17]]
+
+
+def test_mixing_is_refused_where_training_is_by_hand(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = small_run(make_folder(), tmp_path / "runs")
+    by_hand = ["--model.by_hand", "true", "--data.augment.mixup", "0.2"]
+    assert main(["train", *run, *by_hand]) == 2
+    message = capsys.readouterr().err.strip()
+    assert "data.augment.mixup or cutmix is set and model.by_hand is on" in message
+    assert "\n" not in message
 
 
 def test_an_unreadable_file_is_left_out_and_told(make_folder: MakeFolder) -> None:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
+import pytest
 import torch
+from lightning.fabric.utilities.distributed import DistributedSamplerWrapper
 from torch.utils.data import DataLoader
 
-from bluebird.pixels.dataset import EpochShuffle, PictureDataset, channel_stats
+from bluebird.pixels.dataset import BalancedShuffle, EpochShuffle, PictureDataset, channel_stats
 
 
 def _pixels(n: int = 40) -> torch.Tensor:
@@ -39,6 +43,67 @@ def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own() -> None:
     shuffle.set_epoch(0)
     assert list(shuffle) == first
     assert list(EpochShuffle(100, seed=2)) != first
+
+
+UNEVEN = torch.tensor([0] * 70 + [2] * 25 + [3] * 5)  # class 1 has no picture
+UNEVEN_SHUFFLED = UNEVEN[torch.randperm(100, generator=torch.Generator().manual_seed(3))]
+
+
+def test_a_balanced_epoch_keeps_its_length_and_shows_each_class_equally_often() -> None:
+    shuffle = BalancedShuffle(UNEVEN_SHUFFLED, seed=1)
+    for epoch in range(6):
+        shuffle.set_epoch(epoch)
+        indices = list(shuffle)
+        assert len(indices) == len(shuffle) == 100
+        counts = np.bincount(UNEVEN_SHUFFLED[indices], minlength=4)
+        assert counts[1] == 0
+        assert sorted(counts) == [0, 33, 33, 34]
+
+
+def test_a_balanced_epoch_shows_the_pictures_of_a_class_equally_often() -> None:
+    counts = np.bincount(list(BalancedShuffle(UNEVEN_SHUFFLED, seed=1)), minlength=100)
+    assert set(counts[UNEVEN_SHUFFLED == 0]) == {0, 1}
+    assert set(counts[UNEVEN_SHUFFLED == 2]) == {1, 2}
+    assert set(counts[UNEVEN_SHUFFLED == 3]) <= {6, 7}
+
+
+def test_balanced_epochs_show_all_pictures_in_time_and_lots_decide_who_comes_once_more() -> None:
+    shuffle, seen, once_more = BalancedShuffle(UNEVEN_SHUFFLED, seed=1), set(), set()
+    for epoch in range(20):
+        shuffle.set_epoch(epoch)
+        indices = list(shuffle)
+        seen |= set(indices)
+        once_more.add(int(np.bincount(UNEVEN_SHUFFLED[indices]).argmax()))
+    assert seen == set(range(100))
+    assert once_more == {0, 2, 3}
+
+
+def test_a_balanced_order_mixes_the_classes() -> None:
+    indices = list(BalancedShuffle(torch.arange(1000) % 2, seed=1))
+    runs = 1 + sum(one % 2 != other % 2 for one, other in pairwise(indices))
+    assert 440 < runs < 560  # 501 in the mean, and a deviation of 16
+
+
+def test_a_balanced_order_depends_on_the_seed_and_the_epoch_alone() -> None:
+    shuffle, other = BalancedShuffle(UNEVEN_SHUFFLED, seed=1), BalancedShuffle(UNEVEN_SHUFFLED, seed=1)
+    first = list(shuffle)
+    shuffle.set_epoch(1)
+    torch.manual_seed(9)
+    other.set_epoch(1)
+    assert list(shuffle) == list(other) != first
+    assert list(BalancedShuffle(UNEVEN_SHUFFLED, seed=2)) != first
+
+
+@pytest.mark.parametrize("shuffle", [EpochShuffle(100, seed=1), BalancedShuffle(UNEVEN_SHUFFLED, seed=1)])
+def test_two_machines_share_the_epoch_that_one_would_see(shuffle: EpochShuffle) -> None:
+    shares = [DistributedSamplerWrapper(shuffle, num_replicas=2, rank=rank) for rank in range(2)]
+    epochs = []
+    for epoch in range(2):
+        for share in shares:
+            share.set_epoch(epoch)
+        epochs.append(sorted(index for share in shares for index in share))
+        assert epochs[-1] == sorted(shuffle)
+    assert epochs[0] != epochs[1] or not isinstance(shuffle, BalancedShuffle)
 
 
 def test_channel_statistics_are_those_of_float64() -> None:

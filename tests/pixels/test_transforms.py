@@ -1,18 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from bluebird.errors import UsageError
-from bluebird.pixels.transforms import (
-    Augment,
-    RandomFlips,
-    RandomShifts,
-    RandomZooms,
-    eval_transform,
-    train_transform,
-)
+from bluebird.pixels.transforms import Augment, eval_transform, train_transform
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 
@@ -37,49 +32,18 @@ def test_learning_without_augmentation_is_looking() -> None:
     assert torch.equal(plain(_images()), eval_transform(MEAN, STD)(_images()))
 
 
-def test_each_picture_is_flipped_or_not_on_its_own() -> None:
-    images = _images(400)
-    flipped = RandomFlips()(images)
-    same = (flipped == images).flatten(1).all(1)
-    mirrored = (flipped == images.flip(-1)).flatten(1).all(1)
-    assert (same | mirrored).all()
-    assert 140 < same.sum() < 260
+EACH_KIND = [
+    Augment(),
+    Augment(zoom=0.5, aspect=0.25),
+    Augment(policy="trivial"),
+    Augment(policy="rand"),
+    Augment(erase=0.5),
+]
 
 
-def test_a_shift_moves_by_whole_pixels_and_mirrors_the_edge() -> None:
-    images = _images(200)
-    reach = 3
-    padded = np.pad(images.numpy(), ((0, 0), (0, 0), (reach, reach), (reach, reach)), mode="reflect")
-    seen = set()
-    for image, windows in zip(RandomShifts(0.25)(images).numpy(), padded, strict=True):
-        offsets = [
-            (dy, dx)
-            for dy in range(2 * reach + 1)
-            for dx in range(2 * reach + 1)
-            if (windows[:, dy : dy + 12, dx : dx + 12] == image).all()
-        ]
-        assert len(offsets) == 1
-        seen |= set(offsets)
-    assert len(seen) > 40  # of 49
-
-
-def test_a_zoom_of_nothing_changes_nothing() -> None:
-    images = _images().float()
-    torch.testing.assert_close(RandomZooms(0.0, 0.0)(images), images, atol=1e-2, rtol=0)
-
-
-def test_a_zoom_shows_a_window_of_the_picture() -> None:
-    ramp = torch.linspace(0, 1, 64).expand(50, 3, 64, 64).contiguous()
-    zoomed = RandomZooms(0.5, 0.0)(ramp)
-    span = zoomed[:, 0, 0, -1] - zoomed[:, 0, 0, 0]
-    assert (span > 0.48).all()
-    assert (span < 1.01).all()
-    assert span.std() > 0.1
-    torch.testing.assert_close(zoomed.mean((1, 2, 3)), torch.full((50,), 0.5), atol=1e-3, rtol=0)
-
-
-def test_the_random_state_alone_decides() -> None:
-    transform = train_transform(MEAN, STD, Augment())
+@pytest.mark.parametrize("augment", EACH_KIND, ids=["default", "crops", "trivial", "rand", "erase"])
+def test_the_random_state_alone_decides(augment: Augment) -> None:
+    transform = train_transform(MEAN, STD, augment)
     torch.manual_seed(5)
     first = transform(_images())
     torch.manual_seed(5)
@@ -87,7 +51,39 @@ def test_the_random_state_alone_decides() -> None:
     assert not torch.equal(transform(_images()), first)
 
 
-@pytest.mark.parametrize("arguments", [{"shift": -0.1}, {"zoom": 1.0}])
-def test_shares_out_of_range_are_refused(arguments: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match="expected a share"):
-        Augment(**arguments)  # type: ignore[arg-type]
+@pytest.mark.parametrize("augment", EACH_KIND, ids=["default", "crops", "trivial", "rand", "erase"])
+def test_whatever_varies_a_batch_it_stays_a_batch_of_the_contract(augment: Augment) -> None:
+    images = _images().contiguous(memory_format=torch.channels_last)
+    before = images.clone()
+    varied = train_transform(MEAN, STD, augment)(images)
+    assert (varied.dtype, varied.shape) == (torch.float32, images.shape)
+    assert varied.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(images, before)
+
+
+def test_what_is_hidden_or_beyond_the_edge_has_the_mean_colour() -> None:
+    white = torch.full((200, 3, 16, 16), 255, dtype=torch.uint8)
+    mean = [102 / 255, 51 / 255, 153 / 255]  # whole numbers of 255, so that bytes can hold them
+    erased = train_transform(mean, STD, Augment(flip=False, shift=0, zoom=0, erase=1.0))(white)
+    assert (erased.abs().amax(1) == 0).flatten(1).any(1).all()
+    varied = train_transform(mean, STD, Augment(flip=False, shift=0, zoom=0, policy="trivial"))(white)
+    beyond = (varied.abs().amax(1) < 1e-6).flatten(1).any(1)
+    assert 30 < beyond.sum() < 90  # five operations of fourteen bring it into view, at most strengths
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"shift": -0.1}, "augment.shift is -0.1; expected a share"),
+        ({"zoom": 1.0}, "augment.zoom is 1.0; expected a share"),
+        ({"aspect": 1.0}, "augment.aspect is 1.0; expected a share"),
+        ({"aspect": 0.2, "zoom": 0.0}, "raise zoom"),
+        ({"policy": "auto"}, "augment.policy is 'auto'; expected none, trivial or rand"),
+        ({"erase": 1.5}, "augment.erase is 1.5; expected a probability"),
+        ({"mixup": -0.2}, "augment.mixup is -0.2; expected 0 or a finite number"),
+        ({"cutmix": float("nan")}, "augment.cutmix is nan; expected 0 or a finite number"),
+    ],
+)
+def test_settings_out_of_range_are_refused(arguments: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        Augment(**arguments)
