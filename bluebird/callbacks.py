@@ -1,4 +1,4 @@
-"""What steers a training: the random state of an epoch, the seed text's stop, Ctrl-C, the card in a checkpoint."""
+"""What steers a training: random state, averaged weights, the seed text's stop, Ctrl-C, the card in a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
+from torch.utils.data import DistributedSampler
 
 from bluebird.errors import UsageError
 
@@ -17,14 +19,19 @@ class EpochSeed(L.Callback):
     """Sets the random state at the start of each epoch from the seed and the epoch's number.
 
     Dropout and augmentation then draw in epoch 7 what they draw there in any run with that seed, also
-    in one that was killed and goes on from the checkpoint of epoch 6.
+    in one that was killed and goes on from the checkpoint of epoch 6. Of several processes each draws its own, while
+    they share the order of the pictures that one process would have: batch by batch they learn from the same.
     """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        torch.manual_seed((self.seed * 1_000_003 + trainer.current_epoch + 1) % 2**63)
+        sampler = getattr(trainer.train_dataloader, "sampler", None)
+        if isinstance(sampler, DistributedSampler):
+            sampler.shuffle = False  # Lightning would shuffle anew what the data's own sampler has
+        epochs_of_rank = trainer.global_rank * 1_000_000_000_039  # further apart than any two seeds of one rank meet
+        torch.manual_seed((self.seed * 1_000_003 + trainer.current_epoch + 1 + epochs_of_rank) % 2**63)
 
 
 class Converged(L.Callback):
@@ -56,6 +63,67 @@ class Converged(L.Callback):
         pl_module.log("params/movement", movement)
         if movement < self.threshold:
             trainer.should_stop = True
+
+
+class MovingAverage(WeightAveraging):
+    """Validates, keeps and hands over the moving average of the weights over the steps; training goes on without it.
+
+    After the first step the average is its weights; after step t, average += (1 - d) (weights - average), where
+    d = min(decay, t / (9 + t)), so that a short training is not judged by the weights of its beginning. The
+    statistics of batch norm are averaged likewise.
+    A checkpoint's state_dict is the average, whose loss chose it; `current_model_state` is what `--resume` goes on
+    with. Without a decay the callback does nothing.
+
+    Raises:
+        UsageError: a decay that is not above 0 and below 1.
+
+    Source: Polyak & Juditsky 1992; as a moving average, with the rise of d, `tf.train.ExponentialMovingAverage`
+    (its num_updates is t - 1), as Szegedy et al. 2015 (arXiv 1512.00567), section 8, judged their networks.
+    """
+
+    def __init__(self, decay: float | None = None) -> None:
+        if decay is not None and not 0 < decay < 1:
+            raise UsageError(f"ema.decay is {decay}; expected a share above 0 and below 1")
+        super().__init__(multi_avg_fn=self._mix)
+        self.decay = decay
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if self.decay is not None:
+            super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:  # the module is not converted yet, and a checkpoint is read before it is
+            trainer.precision_plugin.convert_module(self._average_model)
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._average_model is not None:
+            self._average_model.to(pl_module.device)  # nor was the module there at setup
+
+    def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+        return self._average_model is not None and step_idx is not None
+
+    @torch.no_grad()
+    def _mix(self, averages: list[Tensor], current: list[Tensor], num_averaged: Tensor | int) -> None:
+        """Move the averages, in place. The step is known here without asking the device for `num_averaged`."""
+        if not averages[0].is_floating_point():  # batch norm counts its batches
+            torch._foreach_copy_(averages, current)
+            return
+        assert self.decay is not None
+        step = self._latest_update_step + 1
+        torch._foreach_lerp_(averages, current, 1 - min(self.decay, step / (9 + step)))
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self._average_model is not None:
+            super().on_train_end(trainer, pl_module)
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        self._average_model = None  # or a test would load the weights beside the average, a validation swap them in
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        if self._average_model is not None:
+            super().on_save_checkpoint(trainer, pl_module, checkpoint)
+
+    def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        if self._average_model is not None:
+            super().on_load_checkpoint(trainer, pl_module, checkpoint)
 
 
 class Interrupt(L.Callback):

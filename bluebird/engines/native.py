@@ -23,7 +23,7 @@ class Torch:
     def __init__(self, model: Bundle, device: torch.device = CPU) -> None:
         self.streams = cores() if device.type == "cpu" else 1
         self._device = device
-        self._network = _steady(fused(model)).to(device).to(memory_format=torch.channels_last)
+        self._network = _channels_last(_steady(fused(model)).to(device))
 
     def enter_thread(self) -> None:
         """Called once in each thread before it asks."""
@@ -61,6 +61,14 @@ class _SteadyLinear(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return functional.linear(functional.pad(features, (0, self._missing)), self._weight, self._bias)
+
+
+def _channels_last(network: nn.Module) -> nn.Module:
+    """Kernels with their channels last in memory; a module's own `to` refuses tensors of five axes beside them."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
+    return network
 
 
 def _steady(network: nn.Module) -> nn.Module:

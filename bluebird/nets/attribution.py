@@ -53,7 +53,7 @@ def saliency(network: Network, images: Tensor, classes: Tensor) -> Tensor:
     Source: Simonyan et al. 2014 (arXiv 1312.6034), sec. 3.1; the percentile is ours.
     """
     with _explaining(network, images) as leaf:
-        (gradient,) = torch.autograd.grad(_asked(network, leaf, classes), leaf)
+        (gradient,) = torch.autograd.grad(_chosen(network.logits(leaf), classes), leaf)
     sizes = gradient.abs().amax(1).float().flatten(1)  # (N, S S)
     bright = sizes.kthvalue(math.ceil(_BRIGHT * sizes.shape[1]), dim=1, keepdim=True).values
     peak = sizes.amax(1, keepdim=True)
@@ -74,25 +74,37 @@ def attribution(network: Network, images: Tensor, classes: Tensor) -> tuple[Tens
 def _grad_cam(network: Network, images: Tensor, classes: Tensor) -> Tensor | None:
     with _explaining(network, images) as leaf:
         with _watching(network) as last:
-            asked = _asked(network, leaf, classes)
+            features = network.features(leaf)
+        asked = _chosen(network.decide(features), classes)
         if not last or last[0].ndim != 4:
             return None
         (gradient,) = torch.autograd.grad(asked, last[0])
+        if _is_channels_last(last[0], features):
+            gradient, last[0] = gradient.movedim(3, 1), last[0].movedim(3, 1)
         channels = last[0].detach().float()  # A, (N, C, H, W)
     alpha = gradient.float().mean((2, 3), keepdim=True)  # eq. 1: alpha_k = 1/Z sum_ij dy/dA_kij
-    maps = (alpha * channels).sum(1, keepdim=True).relu()  # eq. 2: ReLU(sum_k alpha_k A_k)
-    full = functional.interpolate(maps, size=images.shape[2:], mode="bilinear").squeeze(1)
+    maps = (alpha * channels).sum(1, keepdim=True)
+    if len(maps) == 2 * len(images):  # a network that looks at the mirrored pictures too, which come behind
+        seen, mirrored = maps.chunk(2)
+        maps = seen + mirrored.flip(-1)
+    full = functional.interpolate(maps.relu(), size=images.shape[2:], mode="bilinear").squeeze(1)  # eq. 2: ReLU(sum)
     return _over(full, full.amax((1, 2), keepdim=True))
 
 
-def _asked(network: Network, images: Tensor, classes: Tensor) -> Tensor:
+def _chosen(logits: Tensor, classes: Tensor) -> Tensor:
     """The sum of each picture's logit of its class; in evaluation no picture's gradient knows of another."""
-    if classes.shape != (len(images),):
-        raise UsageError(f"classes is {tuple(classes.shape)}; expected ({len(images)},), one for each picture")
-    if not bool(((classes >= 0) & (classes < network.num_classes)).all()):
-        raise UsageError(f"classes is {classes.tolist()}; expected numbers from 0 to {network.num_classes - 1}")
-    numbers = classes.to(images.device, torch.int64, copy=True)  # a copy, or autograd may not keep it
-    return network.logits(images).gather(1, numbers[:, None]).sum()
+    count, num_classes = logits.shape
+    if classes.shape != (count,):
+        raise UsageError(f"classes is {tuple(classes.shape)}; expected ({count},), one for each picture")
+    if not bool(((classes >= 0) & (classes < num_classes)).all()):
+        raise UsageError(f"classes is {classes.tolist()}; expected numbers from 0 to {num_classes - 1}")
+    numbers = classes.to(logits.device, torch.int64, copy=True)  # a copy, or autograd may not keep it
+    return logits.gather(1, numbers[:, None]).sum()
+
+
+def _is_channels_last(maps: Tensor, features: Tensor) -> bool:
+    """Whether maps are (N, H, W, C), as those of timm's swin: features are their mean, and as many as channels."""
+    return maps.shape[3] == features.shape[1] != maps.shape[1]
 
 
 @contextmanager

@@ -1,31 +1,41 @@
-"""A network of torchvision's, from ResNet to ViT, as one of the house: features, dropout, linear, softmax."""
+"""A network of torchvision's or timm's, from ResNet to ViT, as one of the house: features, dropout, linear, softmax."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from collections.abc import Iterator
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bluebird.errors import UsageError
+from bluebird.nets.architectures import build
 from bluebird.nets.network import Network, check_dropout
+from bluebird.nets.same_padding import pad_same
+
+_PARTS = 5
 
 
 class Backbone(Network):
-    """An architecture of torchvision's by name, with a head of its own.
+    """An architecture of torchvision's or timm's by name, with a head of its own.
 
     Args:
         num_classes: K, the number of probabilities.
         image_size: side S of the pictures in px.
-        name: as `torchvision.models.list_models(module=torchvision.models)` lists it, e.g. "resnet18".
+        name: as `torchvision.models.list_models(module=torchvision.models)` lists it, e.g. "resnet18"; or timm's, with
+            or without the training its weights come from: "timm/convnext_tiny.fb_in1k"; bare where only timm has it.
         dropout: probability with which each feature rests in a training step.
         freeze: what training leaves as it is: nothing; the statistics by which batch norm normalises ("norm", as
             weights need whose batch norm was folded into the convolutions, and small batches like); or all but the
             head ("body").
+        padding: of strided convolutions: as_built; or same, as weights need that were trained in TensorFlow.
+        mirror: look at each picture twice, as it is and mirrored left to right, and decide on the mean of both
+            features, except in a training step. It takes twice the time.
 
     Raises:
-        UsageError: no such name, an architecture that does not end in a linear layer, or an argument out of range.
+        UsageError: no such name, timm is not installed, a size that the architecture cannot take, one that cannot be
+            given another head, or an argument out of range.
     """
 
     def __init__(
@@ -35,16 +45,23 @@ class Backbone(Network):
         name: str = "resnet18",
         dropout: float = 0.2,
         freeze: Literal["nothing", "norm", "body"] = "nothing",
+        padding: Literal["as_built", "same"] = "as_built",
+        mirror: bool = False,
     ) -> None:
         super().__init__(num_classes, image_size)
         check_dropout(dropout)
         self.arguments |= {"name": name, "dropout": dropout, "freeze": freeze}
-        self.body = _body(name)
-        last, linear = _last_layer(self.body, name)
-        self.body.set_submodule(last, nn.Identity())
+        # only where they differ: a model's fingerprint covers them, and that of older ones must not change
+        self.arguments |= {"padding": padding} if padding != "as_built" else {}
+        self.arguments |= {"mirror": True} if mirror else {}
+        built = build(name, image_size)
+        self.body = built.body
+        self.classifier = built.classifier
+        if padding == "same" and not pad_same(self.body):
+            raise UsageError(f"padding is 'same': {name} has no strided convolution that pads; leave it 'as_built'")
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(linear.in_features, num_classes)
-        self.freeze = freeze
+        self.head = nn.Linear(built.features, num_classes)
+        self.freeze, self.mirror = freeze, mirror
         self.body.requires_grad_(freeze != "body")
 
     def train(self, mode: bool = True) -> Backbone:
@@ -56,30 +73,58 @@ class Backbone(Network):
         return self
 
     def features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.body(images)
-        return features
+        if self.training or not self.mirror:
+            features: Tensor = self.body(images)
+            return features
+        both: Tensor = self.body(torch.cat([images, images.flip(-1)]))
+        return both.reshape(2, -1, both.shape[1]).mean(0)  # (2, N, F) to (N, F)
 
     def decide(self, features: Tensor) -> Tensor:
         logits: Tensor = self.head(self.dropout(features))
         return logits
 
+    def blocks(self) -> list[nn.Module]:
+        """The parts of the body from the input to the output: stem, stages or blocks, at least five where there are.
 
-def _body(name: str) -> nn.Module:
-    from torchvision import models  # seconds that the other networks do without
+        Each parameter of the body is in exactly one of them, each part has some. Where a part is several modules, such
+        as a convolution and its norm, or a transformer's class token and its patches, it is a ModuleList of these.
+        """
+        parts: list[nn.Module] = [self.body]
+        while len(joined := _joined(parts)) < _PARTS:
+            opened = [child for part in parts for child in _children(part)]
+            if len(opened) == len(parts) and all(map(_same, opened, parts)):
+                break
+            parts = opened
+        return joined
 
-    known = models.list_models(module=models)
-    if name not in known:
-        near = get_close_matches(name, known, n=3)
-        meant = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UsageError(f"name is {name!r}: torchvision has no such architecture{meant}")
-    body: nn.Module = models.get_model(name, weights=None)
-    return body
+
+def _same(one: nn.Module, other: nn.Module) -> bool:
+    return one is other
 
 
-def _last_layer(body: nn.Module, name: str) -> tuple[str, nn.Linear]:
-    """The layer that gives torchvision's own 1,000 classes."""
-    layers = [(path, module) for path, module in body.named_modules() if not list(module.children())]
-    if not layers or not isinstance(layers[-1][1], nn.Linear):
-        raise UsageError(f"name is {name!r}: does not end in one linear layer, and cannot be given another head")
-    path, linear = layers[-1]
-    return path, linear
+def _children(part: nn.Module) -> Iterator[nn.Module]:
+    """What `part` is made of, parameters outside its modules first; itself where it is one layer."""
+    inner = [child for child in part.children() if any(True for _ in child.parameters())]
+    loose = list(part.parameters(recurse=False))
+    if not inner:
+        yield part
+        return
+    if loose:
+        yield nn.ParameterList(loose)
+    yield from inner
+
+
+def _joined(parts: list[nn.Module]) -> list[nn.Module]:
+    """Loose parameters, as class tokens, go with what follows them, norms with what they follow."""
+    groups: list[list[nn.Module]] = []
+    for part in parts:
+        follows = bool(groups) and (_is_norm(part) or all(isinstance(one, nn.ParameterList) for one in groups[-1]))
+        if follows:
+            groups[-1].append(part)
+        else:
+            groups.append([part])
+    return [group[0] if len(group) == 1 else nn.ModuleList(group) for group in groups]
+
+
+def _is_norm(part: nn.Module) -> bool:
+    return not isinstance(part, nn.ParameterList) and all(parameter.ndim < 2 for parameter in part.parameters())

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import lightning as L
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from torch.optim import Optimizer
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassRecall
 
 from bluebird.errors import UsageError
+from bluebird.nets.judging import gathered, mean_cost, num_own
 from bluebird.nets.mlp import MLP
 from bluebird.nets.network import Network
+from bluebird.nets.optim import OptimizerFactory, build_optimizer, check_layer_decay
+from bluebird.nets.thaw import check_strategy, check_unfreeze, thaw
 
 Batch = tuple[Tensor, Tensor]
 NetworkFactory = Callable[[int, int], Network]
-OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 
 
 class Classifier(L.LightningModule):
     """Trains any `Network` on batches of images float (N, 3, S, S) and targets int64 (N,).
+
+    In training, targets may be shares float (N, K) of the classes instead, as mixed pictures have them.
 
     Args:
         classes: K class names, in the order of the network's outputs.
@@ -36,6 +39,10 @@ class Classifier(L.LightningModule):
             decay spares biases and the scales of batch norm.
         schedule: how the learning rate ends: cosine or linear, to zero; or constant.
         warmup: share of all steps in which the learning rate rises to its peak.
+        layer_decay: what the learning rate of each part of a Backbone is of that of the part after it; the head
+            has the full rate.
+        unfreeze: share of all steps over which a Backbone thaws, from its last part to its first, while its head
+            trains from the start; at 0 all of it does.
         label_smoothing: share of the target probability that is spread over all classes.
         balance: weigh each class by the inverse of its count, so that rare classes count as much.
     """
@@ -49,6 +56,8 @@ class Classifier(L.LightningModule):
         optimizer: OptimizerFactory | None = None,
         schedule: Literal["cosine", "linear", "constant"] = "cosine",
         warmup: float = 0.1,
+        layer_decay: float = 1.0,
+        unfreeze: float = 0.0,
         label_smoothing: float = 0.0,
         balance: bool = False,
     ) -> None:
@@ -57,7 +66,11 @@ class Classifier(L.LightningModule):
         _check_share("label_smoothing", label_smoothing)
         self.classes = tuple(classes)
         self.network = (network or MLP)(len(self.classes), image_size)
-        self.make_optimizer = optimizer or torch.optim.AdamW
+        check_layer_decay(self.network, layer_decay)
+        check_unfreeze(self.network, unfreeze)
+        self.make_optimizer: OptimizerFactory = optimizer or torch.optim.AdamW
+        self.layer_decay = layer_decay
+        self.unfreeze_share = unfreeze
         self.schedule = schedule
         self.warmup = warmup
         self.label_smoothing = label_smoothing
@@ -72,10 +85,21 @@ class Classifier(L.LightningModule):
         probs: Tensor = self.network(images)
         return probs
 
+    def setup(self, stage: str) -> None:
+        """Lightning reads a checkpoint first and converts the module then: float64 would have been cut to float32."""
+        self.trainer.precision_plugin.convert_module(self)
+
+    def on_fit_start(self) -> None:
+        if self.unfreeze_share:
+            check_strategy(self.trainer)
+
     def on_train_epoch_start(self) -> None:
         self._losses = torch.zeros((), device=self.device)
         self._hits = torch.zeros((), dtype=torch.int64, device=self.device)
         self._seen = 0
+        self.network.train()  # Lightning leaves modes as they are; what is frozen for good goes into evaluation here
+        if self.unfreeze_share:
+            thaw(self.network, self.global_step, int(self.trainer.estimated_stepping_batches), self.unfreeze_share)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch."""
@@ -86,7 +110,7 @@ class Classifier(L.LightningModule):
     def _note_step(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
         """Add to the epoch's sums; a metric object would cost a small network a twentieth of its step."""
         self._losses += len(targets) * loss
-        self._hits += (logits.argmax(1) == targets).sum()
+        self._hits += (logits.argmax(1) == (targets.argmax(1) if targets.ndim == 2 else targets)).sum()
         self._seen += len(targets)
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.log("train/loss_step", loss)
@@ -97,16 +121,18 @@ class Classifier(L.LightningModule):
         self.log("train/accuracy", self._hits / seen, prog_bar=True, sync_dist=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        logits = self._judging_step(batch, self.val_metrics, "val/loss")
-        self._judged.append((logits.float(), batch[1]))
+        self._judging_step(batch, batch_idx, self.val_metrics)
 
-    def validated(self) -> tuple[Tensor, Tensor]:
-        """Logits float32 (M, K) and targets int64 (M,) of the last validation, on the CPU."""
+    def judged(self) -> tuple[Tensor, Tensor]:
+        """Logits float32 (M, K) and targets int64 (M,) of the last validation or test, on the CPU.
+
+        Of several processes all have to ask; each gets what all have judged, in the order of the data.
+        """
         logits, targets = zip(*self._judged, strict=True)
-        return torch.cat(logits).cpu(), torch.cat(targets).cpu()
+        return gathered(self.trainer, torch.cat(logits), torch.cat(targets))
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._judging_step(batch, self.test_metrics, "test/loss")
+        self._judging_step(batch, batch_idx, self.test_metrics)
 
     def predict_step(self, batch: Tensor | Batch, batch_idx: int = 0) -> Tensor:
         """Probabilities (N, K) of a batch, with or without targets."""
@@ -114,6 +140,10 @@ class Classifier(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self._judged: list[Batch] = []
+        self._cost = torch.zeros((), device=self.device)
+
+    def on_test_epoch_start(self) -> None:
+        self.on_validation_epoch_start()
 
     def on_validation_epoch_end(self) -> None:
         self._log_metrics(self.val_metrics, "val/")
@@ -122,7 +152,7 @@ class Classifier(L.LightningModule):
         self._log_metrics(self.test_metrics, "test/")
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = self.make_optimizer(_decay_groups(self.network))
+        optimizer = build_optimizer(self.make_optimizer, self.network, self.layer_decay)
         total = int(self.trainer.estimated_stepping_batches)
 
         def factor(step: int) -> float:
@@ -136,21 +166,27 @@ class Classifier(L.LightningModule):
         logits = self.network.logits(images)
         precise = logits.to(torch.promote_types(logits.dtype, torch.float32))  # half a float is too little for a sum
         weight = None if self.class_weights is None else self.class_weights.to(precise.dtype)
-        loss = functional.cross_entropy(precise, targets, weight=weight, label_smoothing=self.label_smoothing)
+        if targets.ndim == 1:
+            loss = functional.cross_entropy(precise, targets, weight=weight, label_smoothing=self.label_smoothing)
+        else:
+            loss = _cost_of_shares(precise, targets, weight, self.label_smoothing)
         return loss, logits
 
-    def _judging_step(self, batch: Batch, metrics: MetricCollection, name: str) -> Tensor:
-        loss, logits = self._shared_step(batch)
-        metrics.update(logits, batch[1])
-        self.log(name, loss, prog_bar=name == "val/loss", batch_size=len(batch[1]), logger=self._to_logger())
-        return logits
+    def _judging_step(self, batch: Batch, batch_idx: int, metrics: MetricCollection) -> None:
+        count = num_own(self.trainer, batch_idx, len(batch[1]))
+        images, targets = batch[0][: max(1, count)], batch[1][: max(1, count)]  # one that counts nothing has a loss too
+        loss, logits = self._shared_step((images, targets))
+        metrics.update(logits[:count], targets[:count])
+        self._cost = self._cost + count * loss
+        self._judged.append((logits[:count].float(), targets[:count]))
 
     def _to_logger(self) -> bool | None:
         """Figures belong into the curves, if any, but not where a trained network is validated once more."""
         return False if self.trainer.state.fn == "validate" else None
 
     def _log_metrics(self, metrics: MetricCollection, prefix: str) -> None:
-        values = metrics.compute()
+        count = sum(len(targets) for _, targets in self._judged)
+        values = {f"{prefix}loss": mean_cost(self.trainer, self._cost, count), **metrics.compute()}
         recalls = values.pop(f"{prefix}recall")
         by_class = {f"{prefix}recall/{name}": recall for name, recall in zip(self.classes, recalls, strict=True)}
         self.log_dict(values, prog_bar=True, logger=self._to_logger())
@@ -183,13 +219,15 @@ def _metrics(num_classes: int, prefix: str) -> MetricCollection:
     )
 
 
-def _decay_groups(network: nn.Module) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels; none for biases and scales, which have one axis."""
-    parameters = list(network.parameters())
-    return [
-        {"params": [p for p in parameters if p.ndim > 1]},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _cost_of_shares(logits: Tensor, shares: Tensor, weight: Tensor | None, smoothing: float) -> Tensor:
+    """Cross entropy of targets that are shares (N, K) and sum to one; whole shares cost what class numbers do.
+
+    torch divides by N where targets are shares, by the sum of the targets' weights where they are numbers; here it is
+    that sum for both.
+    """
+    cost = functional.cross_entropy(logits, shares, weight=weight, label_smoothing=smoothing, reduction="sum")
+    # a product of matrices would be one of half floats where precisions are mixed
+    return cost / (len(shares) if weight is None else (shares * weight).sum())
 
 
 def _class_weights(counts: Sequence[int] | None, num_classes: int) -> Tensor:

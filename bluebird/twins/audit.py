@@ -43,7 +43,7 @@ class GradientAudit(L.Callback):
     more: below 1e-11 for both.
 
     Raises:
-        UsageError: a number of steps below 1; a training by hand, or one that adds up several batches.
+        UsageError: a number of steps below 1; a training by hand, or one that adds up batches or mixes pictures.
     """
 
     def __init__(self, every_n_steps: int | None = None) -> None:
@@ -67,6 +67,11 @@ class GradientAudit(L.Callback):
     ) -> None:
         if self.every_n_steps is None or trainer.global_step % self.every_n_steps:
             return
+        if batch[1].is_floating_point():
+            raise UsageError(
+                "audit.every_n_steps is set and data.augment mixes pictures: an audit takes pictures of one class; "
+                "leave out data.augment.mixup and data.augment.cutmix"
+            )
         assert isinstance(pl_module, Classifier)
         self._batch = batch
         self._twin = twin(copy.deepcopy(pl_module.network).cpu().double())

@@ -49,9 +49,9 @@ def _pictures(count: int, side: int = 16) -> Tensor:
     return torch.randint(0, 256, (count, 3, side, side), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
 
 
-def _backbone(name: str) -> Backbone:
+def _backbone(name: str, mirror: bool = False) -> Backbone:
     torch.manual_seed(0)
-    return Backbone(4, 32, name).eval()
+    return Backbone(4, 32, name, mirror=mirror).eval()
 
 
 NETWORKS = {
@@ -61,6 +61,7 @@ NETWORKS = {
     "mlp": _mlp(),
     "resnet": _backbone("resnet18"),
     "mobilenet": _backbone("mobilenet_v3_small"),
+    "mirrored": _backbone("resnet18", mirror=True),
 }
 
 

@@ -39,8 +39,9 @@ class Branching(CNN):
 @pytest.mark.parametrize(
     "network",
     [CNN(3, 16, stem=4, widths=[8, 12], blocks=[1, 2]), MLP(3, 16, widths=[9]), Backbone(3, 32, "resnet18"),
-     Backbone(3, 64, "mobilenet_v2"), Backbone(3, 64, "efficientnet_b0")],
-    ids=["cnn", "mlp", "resnet", "mobilenet", "efficientnet"],
+     Backbone(3, 64, "mobilenet_v2"), Backbone(3, 64, "efficientnet_b0"),
+     Backbone(3, 32, "resnet18", mirror=True)],
+    ids=["cnn", "mlp", "resnet", "mobilenet", "efficientnet", "mirrored"],
 )  # fmt: skip
 @torch.no_grad()
 def test_without_batch_norm_it_says_the_same(network: Network) -> None:

@@ -57,6 +57,7 @@ def test_the_audit_is_off_by_default_and_refuses_no_steps() -> None:
     [
         (["--model.by_hand", "true"], "by_hand is on"),
         (["--trainer.accumulate_grad_batches", "2"], "accumulate_grad_batches is 2"),
+        (["--data.augment.mixup", "0.2"], "mixes pictures"),
     ],
 )
 def test_what_cannot_be_audited_is_refused(
