@@ -26,6 +26,8 @@ ALLOWED = {  # room: the rooms it may import
     "twins": {"errors", "nets", "scratch"},
     "engines": {"errors", "files", "nets", "bundle"},
     "search": {"errors", "files", "pixels", "engines", "pages"},
+    "tuning": {"errors", "files", "watch"},
+    "transfer": {"errors", "files", "engines"},
     "inspection": {"errors", "files", "pixels", "pages", "watch"},
     "report": {"errors", "files", "pixels", "nets", "quality", "watch", "bundle", "engines", "pages"},
     "cli": set(),  # set below: the only place where all sides meet

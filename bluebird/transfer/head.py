@@ -1,0 +1,41 @@
+"""The last layer of a network, found without a training loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where features lie and how far they spread, each on its own: `mean` and `std` float (F,)."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor) -> Scale:
+        """Of N features (N, F); one that never varies keeps its unit."""
+        std = values.std(0, correction=0)
+        return cls(values.mean(0), std.where(std > 0, 1.0))
+
+    def __call__(self, values: Tensor) -> Tensor:
+        return (values - self.mean) / self.std
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear layer: logits are features @ weight.T + bias, `weight` (K, F) and `bias` (K,)."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Logits (N, K) of features (N, F)."""
+        return features @ self.weight.T + self.bias
+
+    def after(self, scale: Scale) -> Head:
+        """The head for features as they are, that says what this one says of scaled ones."""
+        weight = self.weight / scale.std
+        return Head(weight, self.bias - weight @ scale.mean)

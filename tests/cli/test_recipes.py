@@ -1,0 +1,117 @@
+"""From somebody's weights to a tested model, as a user asks for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torchvision import models
+
+from bluebird.bundle import load_model
+from bluebird.cli import main
+from tests.conftest import MakeFolder
+
+NETWORK = ["--model.network", "bluebird.nets.Backbone", "--model.network.init_args.name", "mobilenet_v3_small"]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as a stranger keeps it: the state dict of a whole network, head and all."""
+    torch.manual_seed(0)
+    file = tmp_path_factory.mktemp("weights") / "mobilenet.pth"
+    torch.save(models.mobilenet_v3_small(weights=None).state_dict(), file)
+    return file
+
+
+def train(root: Path, runs: Path, weights: Path | str, *more: str) -> int:
+    options = ["--data.root", str(root), "--runs_dir", str(runs), "--name", "small", "--target", "blue", *NETWORK]
+    small = ["--data.image_size", "32", "--data.batch_size", "8", "--trainer.accelerator", "cpu"]
+    return main(["train", *options, *small, "--trainer.max_epochs", "1", "--weights", str(weights), *more])
+
+
+def run_of(runs: Path) -> Path:
+    return runs / "small" / "version_0"
+
+
+@pytest.mark.parametrize("recipe", ["probe", "few_shot"])
+def test_a_last_layer_is_found_without_a_training_loop_and_tells_colours_apart(
+    recipe: str, weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(make_folder(16), tmp_path, weights, "--recipe", recipe) == 0
+    assert "the last layer is" in capsys.readouterr().out
+    model = load_model(run_of(tmp_path))
+    assert model.metrics["test/accuracy"] > 0.9
+    body = torch.load(weights, weights_only=True)
+    assert all(torch.equal(tensor, body[name]) for name, tensor in model.network.body.state_dict().items())
+    assert not (run_of(tmp_path) / "checkpoints").exists()
+
+
+def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(
+    weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(make_folder(16), tmp_path, weights, "--recipe", "fine_tune") == 0
+    assert "the last layer is fitted to" in capsys.readouterr().out
+    body = torch.load(weights, weights_only=True)
+    model = load_model(run_of(tmp_path))
+    assert not torch.equal(model.network.body.state_dict()["features.0.0.weight"], body["features.0.0.weight"])
+
+
+@pytest.mark.parametrize(("count", "recipe"), [(4, "few_shot"), (8, "probe"), (16, "fine_tune")])
+def test_where_nobody_chooses_the_number_of_pictures_does_and_says_so(
+    count: int, recipe: str, weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(make_folder(count), tmp_path, weights) == 0
+    assert f"recipe {recipe}: the middle class has" in capsys.readouterr().out
+
+
+def test_the_same_command_gives_the_same_last_layer_from_kept_features(
+    weights: Path, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    root = make_folder(16)
+    for runs in ("one", "two"):
+        assert train(root, tmp_path / runs, weights, "--recipe", "probe") == 0
+    one, two = (load_model(run_of(tmp_path / runs)) for runs in ("one", "two"))
+    assert one.fingerprint == two.fingerprint
+
+
+def test_pictures_become_what_the_weights_were_trained_on_unless_somebody_says_otherwise(
+    weights: Path, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    assert train(make_folder(16), tmp_path, weights, "--recipe", "probe", "--data.std", "[0.5, 0.5, 0.5]") == 0
+    data = yaml.safe_load((run_of(tmp_path) / "config.yaml").read_text())["data"]
+    transforms = models.MobileNet_V3_Small_Weights.DEFAULT.transforms()
+    assert (data["mean"], data["std"], data["image_size"]) == (transforms.mean, [0.5, 0.5, 0.5], 32)
+    card = json.loads((run_of(tmp_path) / "bundle" / "model.json").read_text())
+    assert card["preprocessing"]["mean"] == transforms.mean
+
+
+def test_the_body_of_another_bluebird_model_brings_its_own_preprocessing(
+    weights: Path, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    root = make_folder(16)
+    assert train(root, tmp_path / "one", weights, "--recipe", "probe", "--data.mean", "[0.1, 0.2, 0.3]") == 0
+    assert train(root, tmp_path / "two", run_of(tmp_path / "one"), "--recipe", "probe") == 0
+    one, two = (load_model(run_of(tmp_path / runs)) for runs in ("one", "two"))
+    assert two.preprocessing == one.preprocessing
+    assert two.preprocessing.mean == [0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize("recipe", ["probe", "few_shot", "fine_tune"])
+def test_a_recipe_without_weights_is_refused(
+    recipe: str, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--data.root", str(make_folder(8)), "--runs_dir", str(tmp_path), "--recipe", recipe, *NETWORK]
+    assert main(["train", *options]) == 2
+    assert "begins with weights; name them with --weights" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*/version_*"))
+
+
+def test_weights_that_are_not_there_are_said_to_be_before_a_run_is_begun(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(make_folder(8), tmp_path, tmp_path / "absent.pth") == 2
+    assert "absent.pth" in capsys.readouterr().err.splitlines()[-1]
+    assert not run_of(tmp_path).exists()
