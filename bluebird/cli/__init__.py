@@ -19,6 +19,7 @@ from bluebird.errors import BluebirdError, UsageError
 
 COMMANDS = {
     "train": "learn to tell birds apart, from a folder of labelled pictures (or painted ones)",
+    "tune": "search for the settings with which a network learns best",
     "predict": "go through any number of pictures with a trained model, and hand over the finds",
     "evaluate": "tell how well a trained model finds its bird, and why it errs, on a page",
     "explain": "show where in a picture a trained model looked",
