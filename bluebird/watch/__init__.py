@@ -3,5 +3,6 @@
 from bluebird.watch.curves import SearchCurves
 from bluebird.watch.progress import TrainingBar
 from bluebird.watch.tensorboard import GradientNorm, ModelGraph, PictureGrid, WeightHistograms
+from bluebird.watch.time_table import TimeTable
 
-__all__ = ["GradientNorm", "ModelGraph", "PictureGrid", "SearchCurves", "TrainingBar", "WeightHistograms"]
+__all__ = ["GradientNorm", "ModelGraph", "PictureGrid", "SearchCurves", "TimeTable", "TrainingBar", "WeightHistograms"]

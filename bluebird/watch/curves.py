@@ -26,7 +26,7 @@ class SearchCurves(L.Callback):
 
     def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         module: Any = pl_module
-        logits, targets = module.validated()
+        logits, targets = module.judged()
         relevant = np.isin(targets.numpy(), self.columns)
         scores = logits.softmax(1)[:, self.columns].sum(1).double().numpy()
         if not relevant.any() or not np.isfinite(scores).all() or trainer.state.fn != "fit":
