@@ -8,20 +8,23 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import lightning as L
 from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
-from bluebird.callbacks import Converged
+from bluebird.callbacks import Converged, MovingAverage
+from bluebird.cli.devices import check_devices
 from bluebird.cli.mute import mute_c_libraries
+from bluebird.cli.native import preprocessing_of
 from bluebird.cli.options import read_config
 from bluebird.cli.settings import check_trainer
 from bluebird.errors import BluebirdError, UsageError
 from bluebird.nets.classifier import Classifier
 from bluebird.pixels.datamodule import BirdData
+from bluebird.transfer import RECIPES
 from bluebird.twins import ByHandClassifier, GradientAudit
 
 _USAGE = "bluebird train [--config FILE] [--resume RUN] [--name NAME] [--KEY.KEY VALUE ...]"
@@ -47,6 +50,7 @@ _TRAINER = {
 
 
 _CLASSES = {"network": "bluebird.nets.MLP", "optimizer": "torch.optim.AdamW"}
+"""What is chosen where nobody chooses."""
 
 
 def make_classifier(by_hand: bool = False, **kwargs: Any) -> Classifier:
@@ -116,11 +120,29 @@ class TrainCLI(LightningCLI):
         parser.add_argument(
             "--target", type=str, default="bluebird", help="class whose search is watched, or a part of its name"
         )
-        parser.add_argument("--weights", type=str | None, metavar="FILE", help="state_dict that a Backbone starts from")
+        parser.add_argument(
+            "--weights", type=str | None, metavar="FILE", help="that a Backbone starts from; hub: its library's own"
+        )
+        parser.add_argument(
+            "--recipe",
+            type=Literal["auto", *RECIPES],
+            default="auto",
+            help="how weights become a classifier of other classes (default: what fits the number of pictures)",
+        )
+        parser.add_argument(
+            "--find",
+            type=Literal["lr", "batch_size"] | None,
+            default=None,
+            help="try what is hard to guess, say it, and stop",
+        )
+        parser.add_argument(
+            "--seeds", type=str | None, metavar="N", help="how many seeds (3), or which (0,1,5), one after the other"
+        )
         parser.add_argument("--resume", type=str, metavar="RUN", help="run folder to go on with")
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.set_defaults({"early_stopping.monitor": "val/loss", "early_stopping.patience": 10})
         parser.add_lightning_class_args(Converged, "converged")
+        parser.add_lightning_class_args(MovingAverage, "ema")
         parser.add_lightning_class_args(GradientAudit, "audit")
         parser.link_arguments("seed_everything", "data.seed")
         for target, source in (
@@ -140,7 +162,21 @@ class TrainCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         self.config = parser.parse_args(args)  # type: ignore[arg-type]
+        check_devices(self.config.trainer)
         check_trainer(self.config.trainer)
+        if self.config.seeds:
+            raise UsageError("seeds is in a config; say --seeds on the command line")
+        self._follow_weights(list(args))  # type: ignore[arg-type]
+
+    def _follow_weights(self, arguments: list[str]) -> None:
+        """Pictures become what the weights were trained on, in whatever nobody says otherwise."""
+        wanted = preprocessing_of(self.config)
+        if wanted is None:
+            return
+        data = self.config.data
+        if not _says(arguments, "data", "image_size"):
+            data.image_size = wanted.image_size
+        data.mean, data.std = data.mean or wanted.mean, data.std or wanted.std
 
     def instantiate_trainer(self, extra: list[L.Callback] | None = None, **kwargs: Any) -> L.Trainer:
         """The trainer with `extra` callbacks. LightningCLI asks before there is a run folder; it waits."""
@@ -156,15 +192,21 @@ def _complete(arguments: list[str]) -> list[str]:
     Were these classes defaults of a signature, the parser would hand their arguments on to any class that
     is chosen instead and has some of the same name.
     """
-    configs = [read_config(Path(name)) for name in _config_names(arguments)]
     chosen: list[str] = []
     for key, path in _CLASSES.items():
-        named = any(isinstance(config, dict) and key in (config.get("model") or {}) for config in configs)
-        option = f"--model.{key}"
-        if not named and not any(word == option or word.startswith(f"{option}=") for word in arguments):
-            chosen += [option, path]
+        if not _says(arguments, "model", key):
+            chosen += [f"--model.{key}", path]
     printing = [word for word in arguments if word.startswith("--print_config")]
     return [*chosen, *(word for word in arguments if word not in printing), *printing]
+
+
+def _says(arguments: list[str], group: str, key: str) -> bool:
+    """Whether `group.key` is set by an option or by one of the configs."""
+    option = f"--{group}.{key}"
+    if any(word == option or word.startswith(f"{option}=") for word in arguments):
+        return True
+    configs = (read_config(Path(name)) for name in _config_names(arguments))
+    return any(isinstance(config, dict) and key in (config.get(group) or {}) for config in configs)
 
 
 def _config_names(arguments: list[str]) -> Iterator[str]:

@@ -13,9 +13,10 @@ import torch
 import yaml
 
 from bluebird.callbacks import Interrupt
+from bluebird.cli.ranks import LostRankError, lost
 from bluebird.errors import BundleError, DataError, UsageError
 
-_KEPT = ("model.optimizer.", "early_stopping.patience")
+_KEPT = ("model.optimizer.", "model.layer_decay", "ema.decay", "early_stopping.patience")
 """Settings that Lightning and torch keep in a checkpoint, and take from there without a word."""
 
 
@@ -105,16 +106,30 @@ def interruptible(folder: Path, interrupt: Interrupt) -> Iterator[None]:
     Args:
         folder: of the run.
         interrupt: one of the trainer's callbacks.
+
+    Raises:
+        LostRankError: another process of the same training does not answer any more.
     """
     before = signal.signal(signal.SIGINT, interrupt.ask)
     try:
         yield
         interrupt.obey()
-    except (SystemExit, KeyboardInterrupt) as stop:
-        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):
-            raise
-        kept = last_checkpoint(folder).is_file()
-        advice = f"go on with: --resume {folder}" if kept else "no epoch was finished, so nothing is kept"
-        raise KeyboardInterrupt(f"interrupted; {advice}") from None
+    except (SystemExit, KeyboardInterrupt, RuntimeError) as stop:
+        if _interrupted(stop):
+            raise KeyboardInterrupt(f"interrupted; {advice(folder)}") from None
+        if lost(stop):
+            raise LostRankError(f"another process of the training has ended; {advice(folder)}") from stop
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def advice(folder: Path) -> str:
+    """How to go on with a run that has ended early."""
+    kept = last_checkpoint(folder).is_file()
+    return f"go on with: --resume {folder}" if kept else "no epoch was finished, so nothing is kept"
+
+
+def _interrupted(stop: BaseException) -> bool:
+    asked = stop.__context__ if isinstance(stop, SystemExit) else stop
+    return isinstance(asked, KeyboardInterrupt)

@@ -18,49 +18,76 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from bluebird.bundle import Bundle, Preprocessing, Validation, describe, save_bundle, versions
 from bluebird.callbacks import EpochSeed, Interrupt, ModelCard
 from bluebird.cli.calibrate import calibrated
+from bluebird.cli.card import write_card, write_times
+from bluebird.cli.find import find
+from bluebird.cli.finite_loss import finite_loss
+from bluebird.cli.launch import planned
 from bluebird.cli.memory import keep_freed_memory
+from bluebird.cli.mishaps import memory_in_a_line
 from bluebird.cli.parser import TrainCLI
 from bluebird.cli.predict_options import choose_target
+from bluebird.cli.ranks import alone, given_folder, in_rank, leads, one_at_a_time
+from bluebird.cli.recipes import find_head, prepare
 from bluebird.cli.resume import Kept, check_settings, interruptible, read_kept, split_resume
+from bluebird.cli.seeds import take_seeds, train_seeds
 from bluebird.cli.settings import refused_in_a_line
 from bluebird.engines import open_engine
 from bluebird.errors import OutputError, TrainingError, UsageError
-from bluebird.nets.pretrained import load_pretrained
 from bluebird.nets.summary import layer_table
 from bluebird.report.board import Board
-from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, SearchCurves, TrainingBar, WeightHistograms
+from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, SearchCurves, TimeTable, TrainingBar, WeightHistograms
 
 
 def run(arguments: list[str]) -> int:
     """Train, test with the best checkpoint, write the bundle, say where everything lies."""
     keep_freed_memory()
     _quiet_lightning()
-    with refused_in_a_line():
-        return _run(arguments)
+    with in_rank(), refused_in_a_line():
+        seeds, arguments = take_seeds(arguments)
+        return train_seeds(arguments, seeds, run) if seeds else _run(arguments)
 
 
 def _run(arguments: list[str]) -> int:
+    given = arguments
     resumed, arguments = split_resume(arguments)
-    cli = TrainCLI(arguments)
-    if cli.config.weights and not resumed:
-        load_pretrained(cli.model.network, Path(cli.config.weights))
+    with one_at_a_time():
+        cli = TrainCLI(arguments)
     # before anything is written: a resumption that is refused leaves the run as it was
     kept = _kept(cli, resumed) if resumed else None
-    folder = _run_folder(cli, resumed)
+    start = prepare(cli, anew=not kept)
+    if cli.config.find:
+        if resumed:
+            raise UsageError("--find: looks before a training begins; leave out --resume")
+        return find(cli, cli.config.find, arguments)
+    launch = planned(cli)
+    folder = _run_folder(cli, given_folder() or resumed)
+    if launch:
+        return launch.run(folder, given)
     print(f"watch    tensorboard --logdir {folder.parent.parent}\nrun      {folder}\n", flush=True)
-    for note in _notes(cli):
+    for note in [*_notes(cli), *start.notes]:
         print(f"note     {note}")
     print(layer_table(cli.model.network), flush=True)
     interrupt = Interrupt()
     trainer = _trainer(cli, folder, kept, interrupt)
-    with interruptible(folder, interrupt):
-        _fit(trainer, cli, kept)
-        metrics = _test(trainer, cli)
+    with interruptible(folder, interrupt), memory_in_a_line(cli):
+        if not kept and leads():  # whose weights are everybody's when the training begins
+            for note in find_head(cli, start.recipe, _bundle(cli, {})):
+                print(f"note     {note}", flush=True)
+        if start.trains:
+            _fit(trainer, cli, kept)
+        trainer = alone(cli, trainer)
+        if not leads():
+            return 0
+        metrics = _test(trainer, cli, "best" if start.trains else None)
+        tested = Validation(*cli.model.judged())
         validation = _validate(trainer, cli)
     bundle = calibrated(_bundle(cli, metrics), validation)
     save_bundle(bundle, folder / "bundle")
+    write_card(cli, bundle, tested, _target(cli), arguments, folder / "bundle")
     _show(trainer, cli, bundle, validation)
     _log_hyperparameters(trainer, cli, metrics)
+    if table := write_times(trainer, folder):
+        print(f"\n{table}")
     _report(cli, folder, metrics)
     return 0
 
@@ -81,9 +108,13 @@ def _run_folder(cli: TrainCLI, resumed: Path | None) -> Path:
     """Make the folder and put config and versions there before anything long begins."""
     logger = TensorBoardLogger(cli.config.runs_dir, cli.config.name)
     folder = resumed or Path(logger.log_dir)
+    if not leads():
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        cli.parser.save(cli.config, str(folder / "config.yaml"), skip_none=False, overwrite=True)
+        part = folder / "config.yaml.part"  # other ranks may be reading the one that is there
+        cli.parser.save(cli.config, str(part), skip_none=False, overwrite=True)
+        part.replace(folder / "config.yaml")
         (folder / "versions.json").write_text(json.dumps(versions(), indent=2) + "\n")
     except OSError as error:
         raise OutputError(
@@ -124,6 +155,7 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrup
         ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False),
         LearningRateMonitor("step"),
         EpochSeed(cli.datamodule.seed),
+        finite_loss(cli),
         ModelCard(lambda: describe(_bundle(cli, {}))),
         ModelGraph(),
         PictureGrid(),
@@ -132,7 +164,8 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrup
         SearchCurves([cli.datamodule.classes.index(name) for name in _target(cli)]),
         TrainingBar(),
     ]
-    return cli.instantiate_trainer(logger=logger, extra=callbacks)
+    profiler = cli.config.trainer.profiler or TimeTable()
+    return cli.instantiate_trainer(logger=logger, extra=callbacks, profiler=profiler)
 
 
 def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
@@ -151,11 +184,11 @@ def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
         )
 
 
-def _test(trainer: L.Trainer, cli: TrainCLI) -> dict[str, float]:
-    """Metrics of the best checkpoint, whose weights the model keeps."""
-    if not getattr(trainer.checkpoint_callback, "best_model_path", ""):
+def _test(trainer: L.Trainer, cli: TrainCLI, checkpoint: str | None) -> dict[str, float]:
+    """Metrics of a checkpoint, whose weights the model then keeps, or of the model as it is."""
+    if checkpoint and not getattr(trainer.checkpoint_callback, "best_model_path", ""):
         raise UsageError("trainer: no epoch was trained, validated and kept, so there is none to test; ask for one")
-    tested = trainer.test(cli.model, cli.datamodule, ckpt_path="best", weights_only=True, verbose=False)
+    tested = trainer.test(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True, verbose=False)
     if not tested:
         raise UsageError("trainer: nothing was tested; raise limit_test_batches")
     return {name: float(value) for name, value in tested[0].items()}
@@ -164,7 +197,7 @@ def _test(trainer: L.Trainer, cli: TrainCLI) -> dict[str, float]:
 def _validate(trainer: L.Trainer, cli: TrainCLI) -> Validation:
     """What the tested weights say of the val split."""
     trainer.validate(cli.model, cli.datamodule, verbose=False)
-    return Validation(*cli.model.validated())
+    return Validation(*cli.model.judged())
 
 
 def _show(trainer: L.Trainer, cli: TrainCLI, model: Bundle, validation: Validation) -> None:

@@ -376,7 +376,7 @@ def test_a_loss_that_is_no_number_any_more_is_said(make_folder: MakeFolder, tmp_
     options = ["--model.optimizer", "torch.optim.SGD", "--model.optimizer.init_args.lr", "1e30"]
     assert main(["train", *small_run(make_folder(), tmp_path / "runs"), *options]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
-    assert "validation loss became nan" in last
+    assert "training loss became nan" in last
     assert "lower the learning rate" in last
 
 
