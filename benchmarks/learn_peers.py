@@ -1,0 +1,147 @@
+"""What is learnt from the same photos and weights in the same minutes: Bluebird, scikit-learn, fastai.
+
+    python benchmarks/learn_peers.py PHOTOS WEIGHTS --target Indigo_Bunting
+    python benchmarks/learn_peers.py PHOTOS WEIGHTS --same-padding --mean .5 .5 .5 --std .5 .5 .5 --minutes 5 --seeds 3
+
+PHOTOS holds train/CLASS and test/CLASS; WEIGHTS is a state dict of torchvision's mobilenet_v2. Whole processes, one
+after the other, from their start to their answers; all choose what they choose on photos of train, and the test
+photos are asked about once. scikit-learn and Bluebird's probe stop when they are done; fastai's `fine_tune` takes as
+many epochs as the minutes allow, by the speed of its first batches. The peers' settings stand in
+benchmarks/peers/learn_with_*.py; they live in an environment of their own (--peers), made where it is not there yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import numpy.typing as npt
+from search_peers import REQUIREMENTS, ROOT, run
+
+from bluebird.quality.ranking import average_precision, ranking
+
+NETWORK = "mobilenet_v2"
+PEERS = ("sklearn", "fastai")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Probabilities (N, K) of the test photos, by class and name, in so many seconds; and a word on how."""
+
+    probs: npt.NDArray[np.float64]
+    seconds: float
+    note: str
+
+
+def bluebird(options: argparse.Namespace, seed: int, place: Path) -> Answer:
+    padding = ["--model.network.init_args.padding", "same"] if options.same_padding else []
+    command = [
+        sys.executable, "scripts/train.py", "--config", "configs/probe.yaml", "--data.root", str(options.photos),
+        "--weights", str(options.weights), "--data.mean", str(options.mean), "--data.std", str(options.std),
+        "--model.network.init_args.name", NETWORK, *padding, *options.more, "--seed_everything", str(seed),
+        "--data.cache_dir", str(place / "cache"), "--runs_dir", str(place / "runs"), "--name", "own",
+        "--target", options.target,
+    ]  # fmt: skip
+    seconds = run(command, ROOT)
+    model = place / "runs/own/version_0"
+    asked = [sys.executable, "scripts/predict.py", str(model), str(options.photos / "test"), "--out", str(place / "o")]
+    run([*asked, "--target", options.target, "--page-limit", "1"], ROOT)
+    return Answer(_probs(options, place / "o", model), seconds, " ".join(options.more) or "probe")
+
+
+def _probs(options: argparse.Namespace, out: Path, model: Path) -> npt.NDArray[np.float64]:
+    import sqlite3
+
+    with sqlite3.connect(out / "finds.sqlite") as ledger:
+        rows = dict(ledger.execute("SELECT path, probs FROM pictures WHERE status = 'scored'"))
+    return np.stack([np.frombuffer(rows[f"{label}/{name}"], "<f4") for label, name in names(options)]).astype(float)
+
+
+def peer(name: str, python: Path, options: argparse.Namespace, seed: int, place: Path) -> Answer:
+    job, out = place / f"{name}.json", place / f"{name}.npz"
+    job.write_text(json.dumps({
+        "photos": str(options.photos.absolute()), "network": NETWORK, "weights": str(options.weights.absolute()),
+        "same_padding": options.same_padding, "mean": options.mean, "std": options.std, "minutes": options.minutes,
+        "seed": seed, "out": str(out),
+    }))  # fmt: skip
+    seconds = run([str(python), str(ROOT / f"benchmarks/peers/learn_with_{name}.py"), str(job)], place)
+    with np.load(out) as found:
+        return Answer(found["probs"].astype(float), seconds, str(found["note"]))
+
+
+def names(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Class and file name of the test photos, in the order of the peers' answers."""
+    folders = sorted((options.photos / "test").iterdir())
+    return [(folder.name, file.name) for folder in folders for file in sorted(folder.iterdir())]
+
+
+def figures(options: argparse.Namespace, answer: Answer) -> tuple[float, float]:
+    """Accuracy, and average precision of the target."""
+    labels = [label for label, _ in names(options)]
+    classes = sorted(set(labels))
+    targets = np.array([classes.index(label) for label in labels])
+    column = next(number for number, label in enumerate(classes) if options.target in label)
+    order = ranking(answer.probs[:, column].clip(0, 1), targets == column)
+    return float(np.mean(answer.probs.argmax(1) == targets)), average_precision(order)
+
+
+def peers_python(place: Path) -> Path:
+    """The Python of the peers' environment, which is made if it is not there."""
+    python = place / "bin/python"
+    if not python.exists():
+        run([sys.executable, "-m", "venv", str(place)], ROOT)
+        run([str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS, "scikit-learn"], ROOT)
+    return python
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("photos", type=Path, metavar="PHOTOS")
+    add("weights", type=Path, metavar="WEIGHTS")
+    add("--target", default="Indigo_Bunting", metavar="CLASS", help="a part of its name (default: Indigo_Bunting)")
+    add("--same-padding", action="store_true", help="the weights come from TensorFlow")
+    add("--mean", type=float, nargs=3, default=[0.485, 0.456, 0.406], help="default: ImageNet's")
+    add("--std", type=float, nargs=3, default=[0.229, 0.224, 0.225])
+    add("--minutes", type=float, default=5, help="for each tool and seed (default: 5)")
+    add("--seeds", type=int, default=1, help="default: 1")
+    add("--only", choices=("bluebird", *PEERS), action="append", help="may be given again (default: all)")
+    add("--more", nargs=argparse.REMAINDER, default=[], help="last: further options of Bluebird's training")
+    add("--peers", type=Path, default=ROOT / ".peers", metavar="VENV", help="their environment (default: .peers)")
+    options = parser.parse_args(arguments)
+    python = peers_python(options.peers)
+    listed = "import importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in %r), sep=', ')"
+    subprocess.run([python, "-c", listed % (("scikit-learn", "fastai", "torch", "torchvision"),)], check=True)
+    print(f"{'':<10}{'accuracy':>18}{'average precision':>24}{'seconds':>10}", flush=True)
+    for name in options.only or ("bluebird", *PEERS):
+        answers = []
+        for seed in range(options.seeds):
+            with tempfile.TemporaryDirectory() as folder:
+                place = Path(folder)
+                answers.append(
+                    bluebird(options, seed, place) if name == "bluebird" else peer(name, python, options, seed, place)
+                )
+        print_line(name, [figures(options, answer) for answer in answers], answers)
+
+
+def print_line(name: str, measured: Sequence[tuple[float, float]], answers: Sequence[Answer]) -> None:
+    columns = []
+    for values, form in zip(zip(*measured, strict=True), ("{:.1%}", "{:.3f}"), strict=True):
+        spread = f" ± {form.format(statistics.stdev(values))}" if len(values) > 1 else ""
+        columns.append(form.format(statistics.mean(values)) + spread)
+    seconds = statistics.median(answer.seconds for answer in answers)
+    print(f"{name:<10}{columns[0]:>18}{columns[1]:>24}{seconds:>10.0f}  {answers[-1].note}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
