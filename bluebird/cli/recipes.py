@@ -15,7 +15,10 @@ from bluebird.engines import CPU, Engine, open_engine
 from bluebird.errors import UsageError
 from bluebird.nets import Backbone
 from bluebird.nets.pretrained import load_pretrained
+from bluebird.pixels.transforms import eval_transform
 from bluebird.transfer import Features, Head, Recipe, choose_recipe, features_of, fit_probe, prototypes
+
+_SHOWN = 256
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def find_head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> Iterator[str]:
 
 
 def _head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> tuple[Head, str]:
+    _fit_pooling(cli, _device(cli))
     engine, fingerprint = open_engine(model, Path(), "torch", _device(cli))
     train = _features(cli, "train", engine, fingerprint)
     count = f"{len(train.values):,} pictures' features"
@@ -76,6 +80,21 @@ def _head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> tuple[Head, str]:
         f"the last layer is fitted to {count}: {right:.1%} of val are right at a weight decay of "
         f"{probe.weight_decay:.2g}, the best of {len(probe.tried)}"
     )
+
+
+def _fit_pooling(cli: TrainCLI, device: torch.device) -> None:
+    """Second-order pooling goes by the directions in which training pictures vary most; some hundred show them."""
+    network, data = cli.model.network, cli.datamodule
+    if not isinstance(network, Backbone) or network.pool is None:
+        return
+    train = data.datasets["train"]
+    chosen = torch.linspace(0, len(train) - 1, min(_SHOWN, len(train))).round().int().tolist()
+    look = eval_transform(data.mean, data.std)
+    network.to(device).eval()
+    with torch.inference_mode():
+        maps = [network.maps(look(train.__getitems__([number])[0].to(device))).cpu() for number in chosen]
+    network.pool.fit(torch.cat(maps))
+    network.cpu().train()
 
 
 def _features(cli: TrainCLI, split: str, engine: Engine, fingerprint: str) -> Features:

@@ -11,8 +11,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bluebird.errors import UsageError
 from bluebird.nets.architectures import build
+from bluebird.nets.maps import last_map, map_of
 from bluebird.nets.network import Network, check_dropout
 from bluebird.nets.same_padding import pad_same
+from bluebird.nets.second_order import SecondOrder
 
 _PARTS = 5
 
@@ -30,6 +32,8 @@ class Backbone(Network):
             weights need whose batch norm was folded into the convolutions, and small batches like); or all but the
             head ("body").
         padding: of strided convolutions: as_built; or same, as weights need that were trained in TensorFlow.
+        pooling: how features come of the last map: as_built, mostly by its mean; or second_order, by which of its
+            channels light up together as well, which tells apart what differs in details.
         mirror: look at each picture twice, as it is and mirrored left to right, and decide on the mean of both
             features, except in a training step. It takes twice the time.
 
@@ -46,6 +50,7 @@ class Backbone(Network):
         dropout: float = 0.2,
         freeze: Literal["nothing", "norm", "body"] = "nothing",
         padding: Literal["as_built", "same"] = "as_built",
+        pooling: Literal["as_built", "second_order"] = "as_built",
         mirror: bool = False,
     ) -> None:
         super().__init__(num_classes, image_size)
@@ -53,14 +58,16 @@ class Backbone(Network):
         self.arguments |= {"name": name, "dropout": dropout, "freeze": freeze}
         # only where they differ: a model's fingerprint covers them, and that of older ones must not change
         self.arguments |= {"padding": padding} if padding != "as_built" else {}
+        self.arguments |= {"pooling": pooling} if pooling != "as_built" else {}
         self.arguments |= {"mirror": True} if mirror else {}
         built = build(name, image_size)
         self.body = built.body
         self.classifier = built.classifier
         if padding == "same" and not pad_same(self.body):
             raise UsageError(f"padding is 'same': {name} has no strided convolution that pads; leave it 'as_built'")
+        self.pool = SecondOrder(last_map(name, self.body, image_size)) if pooling == "second_order" else None
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(built.features, num_classes)
+        self.head = nn.Linear(self.pool.num_features if self.pool else built.features, num_classes)
         self.freeze, self.mirror = freeze, mirror
         self.body.requires_grad_(freeze != "body")
 
@@ -74,10 +81,18 @@ class Backbone(Network):
 
     def features(self, images: Tensor) -> Tensor:
         if self.training or not self.mirror:
-            features: Tensor = self.body(images)
-            return features
-        both: Tensor = self.body(torch.cat([images, images.flip(-1)]))
+            return self._pooled(images)
+        both = self._pooled(torch.cat([images, images.flip(-1)]))
         return both.reshape(2, -1, both.shape[1]).mean(0)  # (2, N, F) to (N, F)
+
+    def maps(self, images: Tensor) -> Tensor:
+        """The last map (N, C, H, W), where pooling is of second order."""
+        maps: Tensor = map_of(self.body)(images)
+        return maps
+
+    def _pooled(self, images: Tensor) -> Tensor:
+        features: Tensor = self.pool(self.maps(images)) if self.pool else self.body(images)
+        return features
 
     def decide(self, features: Tensor) -> Tensor:
         logits: Tensor = self.head(self.dropout(features))

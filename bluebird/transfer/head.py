@@ -9,16 +9,22 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Scale:
-    """Where features lie and how far they spread, each on its own: `mean` and `std` float (F,)."""
+    """Where features lie and how far they spread: `mean` and `std` float (F,)."""
 
     mean: Tensor
     std: Tensor
 
     @classmethod
     def of(cls, values: Tensor) -> Scale:
-        """Of N features (N, F); one that never varies keeps its unit."""
+        """Of N rows of features (N, F), each on its own; one that never varies keeps its unit."""
         std = values.std(0, correction=0)
         return cls(values.mean(0), std.where(std > 0, 1.0))
+
+    @classmethod
+    def shared(cls, values: Tensor) -> Scale:
+        """With one spread for all of them, so that those which vary more count for more."""
+        std = values.var(0, correction=0).mean().sqrt()
+        return cls(values.mean(0), std.where(std > 0, 1.0).expand(values.shape[1]))
 
     def __call__(self, values: Tensor) -> Tensor:
         return (values - self.mean) / self.std

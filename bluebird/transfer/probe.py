@@ -12,8 +12,8 @@ from torch.nn import functional
 from bluebird.transfer.features import Features
 from bluebird.transfer.head import Head, Scale
 
-WEIGHT_DECAYS = tuple(10 ** (-step / 2) for step in range(9))
-"""From 1 down to 0.0001."""
+WEIGHT_DECAYS = tuple(10 ** (-step / 2) for step in range(13))
+"""From 1 down to a millionth."""
 
 _ITERATIONS = 200
 _ENOUGH = 1e-5  # of the loss's slope
@@ -33,13 +33,14 @@ def fit_probe(
 ) -> Probe:
     """The head with the least loss on `val` among those fitted to `train`.
 
-    Features are scaled to mean 0 and deviation 1 for the fit. It minimises the mean cross-entropy and half the weight
-    decay times the sum of squared weights; the bias decays not. Each fit starts from the one before, from strong to
-    weak, in float64 on the CPU, so that the same features give the same head.
+    Features are centred and scaled for the fit, all by one number, so that their variances have the mean 1. It
+    minimises the mean cross-entropy and half the weight decay times the sum of squared weights; the bias decays not.
+    Each fit starts from the one before, from strong to weak, in float64 on the CPU, so that the same features give the
+    same head.
 
     Source: L-BFGS with strong Wolfe conditions (Nocedal and Wright 2006, ch. 7), as torch has it.
     """
-    scale = Scale.of(train.values.double())
+    scale = Scale.shared(train.values.double())
     x, x_val = scale(train.values.double()), scale(val.values.double())
     head = Head(x.new_zeros(num_classes, x.shape[1]), x.new_zeros(num_classes))
     heads, tried = [], []

@@ -49,6 +49,17 @@ def test_a_last_layer_is_found_without_a_training_loop_and_tells_colours_apart(
     assert not (run_of(tmp_path) / "checkpoints").exists()
 
 
+def test_second_order_pooling_goes_by_what_the_training_pictures_show(
+    weights: Path, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    options = ["--recipe", "probe", "--data.image_size", "64", "--model.network.init_args.pooling", "second_order"]
+    assert train(make_folder(16), tmp_path, weights, *options) == 0
+    model = load_model(run_of(tmp_path))
+    assert model.metrics["test/accuracy"] > 0.9
+    directions = model.network.pool.reduce.weight[:, :, 0, 0]
+    assert torch.allclose(directions @ directions.T, torch.eye(len(directions)), atol=1e-4)  # drawn ones are not
+
+
 def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(
     weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

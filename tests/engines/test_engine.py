@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,9 +50,9 @@ def _pictures(count: int, side: int = 16) -> Tensor:
     return torch.randint(0, 256, (count, 3, side, side), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
 
 
-def _backbone(name: str, mirror: bool = False) -> Backbone:
+def _backbone(name: str, side: int = 32, **options: Any) -> Backbone:
     torch.manual_seed(0)
-    return Backbone(4, 32, name, mirror=mirror).eval()
+    return Backbone(4, side, name, **options).eval()
 
 
 NETWORKS = {
@@ -62,6 +63,7 @@ NETWORKS = {
     "resnet": _backbone("resnet18"),
     "mobilenet": _backbone("mobilenet_v3_small"),
     "mirrored": _backbone("resnet18", mirror=True),
+    "second order": _backbone("mobilenet_v2", 64, pooling="second_order"),
 }
 
 

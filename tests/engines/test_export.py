@@ -24,6 +24,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "cnn": lambda: CNN(3, 16, stem=4, widths=[8, 12], blocks=[1, 1]),
     "mlp": lambda: MLP(3, 16, widths=[33]),
     "backbone": lambda: Backbone(3, 32, "mobilenet_v3_small"),
+    "second order": lambda: Backbone(3, 64, "mobilenet_v2", pooling="second_order"),
     "mirrored": lambda: Backbone(3, 32, "mobilenet_v3_small", mirror=True),
 }
 EXACT = ("torch", "onnx", "openvino")

@@ -40,8 +40,8 @@ class Branching(CNN):
     "network",
     [CNN(3, 16, stem=4, widths=[8, 12], blocks=[1, 2]), MLP(3, 16, widths=[9]), Backbone(3, 32, "resnet18"),
      Backbone(3, 64, "mobilenet_v2"), Backbone(3, 64, "efficientnet_b0"),
-     Backbone(3, 32, "resnet18", mirror=True)],
-    ids=["cnn", "mlp", "resnet", "mobilenet", "efficientnet", "mirrored"],
+     Backbone(3, 32, "resnet18", mirror=True), Backbone(3, 64, "resnet18", pooling="second_order")],
+    ids=["cnn", "mlp", "resnet", "mobilenet", "efficientnet", "mirrored", "second order"],
 )  # fmt: skip
 @torch.no_grad()
 def test_without_batch_norm_it_says_the_same(network: Network) -> None:
