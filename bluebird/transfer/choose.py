@@ -10,7 +10,7 @@ from typing import Literal, get_args
 Recipe = Literal["scratch", "few_shot", "probe", "fine_tune"]
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 
-_FEW, _SOME = 2, 8
+_FEW, _SOME = 2, 30
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ def choose_recipe(class_counts: Sequence[int], has_weights: bool) -> Choice:
     """The recipe for K classes with so many training pictures each.
 
     Without weights there is nothing to transfer. With up to 2 pictures of a class (in the middle of all classes) their
-    mean tells more than a fit; with up to 8 a fit of the head alone; with more, all layers can learn.
+    mean tells more than a fit; with up to 30 a fit of the head alone; with more, all layers can learn.
 
-    Source: the limits are measured, see docs/transfer.md.
+    Source: measured, see docs/transfer.md; of the second limit only that 15 pictures lie below it.
     """
     if not has_weights:
         return Choice("scratch", "there are no weights to start from")

@@ -70,7 +70,7 @@ def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(
     assert not torch.equal(model.network.body.state_dict()["features.0.0.weight"], body["features.0.0.weight"])
 
 
-@pytest.mark.parametrize(("count", "recipe"), [(4, "few_shot"), (8, "probe"), (16, "fine_tune")])
+@pytest.mark.parametrize(("count", "recipe"), [(4, "few_shot"), (8, "probe"), (46, "fine_tune")])
 def test_where_nobody_chooses_the_number_of_pictures_does_and_says_so(
     count: int, recipe: str, weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

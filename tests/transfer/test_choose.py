@@ -9,7 +9,13 @@ from bluebird.transfer import choose_recipe
 
 @pytest.mark.parametrize(
     ("counts", "recipe"),
-    [([1, 1, 1], "few_shot"), ([2, 2, 90], "few_shot"), ([3, 3, 3], "probe"), ([8, 8], "probe"), ([9, 9], "fine_tune")],
+    [
+        ([1, 1, 1], "few_shot"),
+        ([2, 2, 90], "few_shot"),
+        ([3, 3, 3], "probe"),
+        ([30, 30], "probe"),
+        ([31, 31], "fine_tune"),
+    ],
 )
 def test_the_middle_class_decides(counts: list[int], recipe: str) -> None:
     choice = choose_recipe(counts, has_weights=True)
