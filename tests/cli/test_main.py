@@ -46,7 +46,12 @@ def test_a_reader_that_has_gone_ends_it_as_it_ends_every_program(arguments: list
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+HEAVY = ("train", "evaluate", "explain", "inspect_data")  # whose help alone takes seconds to load
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=[pytest.mark.trial] if name in HEAVY else []) for name in COMMANDS]
+)
 def test_every_door_opens_the_same_room(command: str) -> None:
     script = REPOSITORY / "scripts" / f"{command}.py"
     assert len(script.read_text().splitlines()) <= 20
