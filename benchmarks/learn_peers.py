@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import numpy.typing as npt
-from search_peers import REQUIREMENTS, ROOT, run
+from search_peers import ROOT, peers_python, run
 
 from bluebird.quality.ranking import average_precision, ranking
 
@@ -93,15 +93,6 @@ def figures(options: argparse.Namespace, answer: Answer) -> tuple[float, float]:
     column = next(number for number, label in enumerate(classes) if options.target in label)
     order = ranking(answer.probs[:, column].clip(0, 1), targets == column)
     return float(np.mean(answer.probs.argmax(1) == targets)), average_precision(order)
-
-
-def peers_python(place: Path) -> Path:
-    """The Python of the peers' environment, which is made if it is not there."""
-    python = place / "bin/python"
-    if not python.exists():
-        run([sys.executable, "-m", "venv", str(place)], ROOT)
-        run([str(python), "-m", "pip", "install", "--quiet", *REQUIREMENTS, "scikit-learn"], ROOT)
-    return python
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

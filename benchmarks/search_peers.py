@@ -38,7 +38,7 @@ from peers.prepare import CLASSES, MEAN, STD, copy_photos, multiply_photos, writ
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = [*(f"{name}=={version(name).split('+')[0]}" for name in ("torch", "torchvision", "pillow")),
-                "timm", "fastai", "ultralytics"]  # fmt: skip
+                "timm", "fastai", "ultralytics", "scikit-learn"]  # fmt: skip
 LARGE = 240
 """How many files of about 12 megapixels."""
 
@@ -120,7 +120,7 @@ def run(command: Sequence[str], folder: Path) -> float:
 
 
 def peers_python(place: Path) -> Path:
-    """The Python of the peers' environment, which is made if it is not there."""
+    """The Python of the peers' environment, which is made if it is not there; of all benchmarks with peers."""
     python = place / "bin/python"
     if not python.exists():
         print(f"making {place}: {' '.join(REQUIREMENTS)}", flush=True)

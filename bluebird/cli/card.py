@@ -8,7 +8,6 @@ from pathlib import Path
 
 import lightning as L
 import torch
-import yaml
 
 from bluebird.bundle import Bundle, Validation, versions
 from bluebird.cli.parser import TrainCLI
@@ -29,9 +28,8 @@ def write_card(
         target: the classes that are looked for.
         arguments: of the command that trained it.
     """
-    config = yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))
     command = ["bluebird", "train", *arguments]
-    training = Training(cli.config.name, model, _data(cli), target, config, command, versions(), tested)
+    training = Training(cli.config.name, model, _data(cli), target, cli.settings(), command, versions(), tested)
     write_whole(folder / NAME, model_card(training).encode())
 
 

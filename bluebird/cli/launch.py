@@ -52,7 +52,7 @@ class Launch:
             KeyboardInterrupt: Ctrl-C; it says how to go on.
         """
         interrupt = Interrupt()
-        with tempfile.TemporaryDirectory(prefix="bluebird-") as words, interruptible(folder, interrupt):
+        with tempfile.TemporaryDirectory(prefix="bluebird-") as words, interruptible(interrupt, lambda: advice(folder)):
             ranks: Ranks = []
             try:
                 for rank in range(self.num_processes):

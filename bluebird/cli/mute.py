@@ -1,11 +1,18 @@
-"""Silence for libraries that write past Python."""
+"""Silence for libraries that say more than a user wants to know."""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+
+def mute_lightning() -> None:
+    """Lightning tells of each seed and device as soon as it is imported; its errors are still told."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextmanager

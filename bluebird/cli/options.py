@@ -42,6 +42,14 @@ def read_config(path: Path) -> Any:
         raise UsageError(f"{str(path)!r}: the config is not YAML ({error})") from error
 
 
+def by_name(config: Any, prefix: str = "") -> dict[str, Any]:
+    """The settings of a nested config by their names on the command line."""
+    named: dict[str, Any] = {}
+    for name, value in config.items():
+        named |= by_name(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return named
+
+
 def add_target(parser: argparse.ArgumentParser) -> None:
     """`--target`, for `predict_options.choose_target`."""
     parser.add_argument(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import lightning as L
+import yaml
 from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -168,6 +169,11 @@ class TrainCLI(LightningCLI):
             raise UsageError("seeds is in a config; say --seeds on the command line")
         self._follow_weights(list(args))  # type: ignore[arg-type]
 
+    def settings(self) -> dict[str, Any]:
+        """The resolved config, as `config.yaml` holds it."""
+        config: dict[str, Any] = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
+        return config
+
     def _follow_weights(self, arguments: list[str]) -> None:
         """Pictures become what the weights were trained on, in whatever nobody says otherwise."""
         wanted = preprocessing_of(self.config)
@@ -184,6 +190,13 @@ class TrainCLI(LightningCLI):
             return None  # type: ignore[return-value]
         self.trainer_defaults["callbacks"] = extra
         return super().instantiate_trainer(**kwargs)
+
+
+class ParsedConfig(TrainCLI):
+    """The config alone, checked: no data is read and no model built."""
+
+    def instantiate_classes(self) -> None:
+        return
 
 
 def _complete(arguments: list[str]) -> list[str]:

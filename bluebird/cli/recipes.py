@@ -11,7 +11,8 @@ from torch import nn
 
 from bluebird.bundle import Bundle
 from bluebird.cli.parser import TrainCLI
-from bluebird.engines import CPU, Engine, open_engine
+from bluebird.cli.predict_options import choose_device
+from bluebird.engines import Engine, open_engine
 from bluebird.errors import UsageError
 from bluebird.nets import Backbone
 from bluebird.nets.pretrained import load_pretrained
@@ -68,8 +69,9 @@ def find_head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> Iterator[str]:
 
 
 def _head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> tuple[Head, str]:
-    _fit_pooling(cli, _device(cli))
-    engine, fingerprint = open_engine(model, Path(), "torch", _device(cli))
+    device = choose_device("cpu" if cli.config.trainer.accelerator == "cpu" else "auto", "torch")
+    _fit_pooling(cli, device)
+    engine, fingerprint = open_engine(model, Path(), "torch", device)
     train = _features(cli, "train", engine, fingerprint)
     count = f"{len(train.values):,} pictures' features"
     if recipe == "few_shot":
@@ -109,13 +111,6 @@ def _features(cli: TrainCLI, split: str, engine: Engine, fingerprint: str) -> Fe
         data.cache_dir / "features",
         key,
     )
-
-
-def _device(cli: TrainCLI) -> torch.device:
-    if cli.config.trainer.accelerator == "cpu":
-        return CPU
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    return accelerator or CPU
 
 
 def _give(network: nn.Module, head: Head) -> None:

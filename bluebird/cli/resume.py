@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from bluebird.callbacks import Interrupt
+from bluebird.cli.options import by_name
 from bluebird.cli.ranks import LostRankError, lost
 from bluebird.errors import BundleError, DataError, UsageError
 
@@ -81,7 +82,7 @@ def check_settings(folder: Path, wanted: dict[str, Any]) -> None:
     """
     if not last_checkpoint(folder).is_file():
         return
-    before, now = (dict(_flat(config)) for config in (yaml.safe_load((folder / "config.yaml").read_bytes()), wanted))
+    before, now = (by_name(config) for config in (yaml.safe_load((folder / "config.yaml").read_bytes()), wanted))
     for key in sorted(before.keys() | now.keys()):
         if key.startswith(_KEPT) and before.get(key) != now.get(key):
             raise UsageError(
@@ -90,22 +91,13 @@ def check_settings(folder: Path, wanted: dict[str, Any]) -> None:
             )
 
 
-def _flat(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """The settings of a nested config by their names on the command line."""
-    if not isinstance(config, dict):
-        yield key, config
-        return
-    for name, value in config.items():
-        yield from _flat(value, f"{key}.{name}" if key else name)
-
-
 @contextmanager
-def interruptible(folder: Path, interrupt: Interrupt) -> Iterator[None]:
+def interruptible(interrupt: Interrupt, advice: Callable[[], str]) -> Iterator[None]:
     """Ctrl-C, which Lightning turns into an exit of its own, as a `KeyboardInterrupt` that says how to go on.
 
     Args:
-        folder: of the run.
         interrupt: one of the trainer's callbacks.
+        advice: how to go on, asked for when it has ended early.
 
     Raises:
         LostRankError: another process of the same training does not answer any more.
@@ -116,9 +108,9 @@ def interruptible(folder: Path, interrupt: Interrupt) -> Iterator[None]:
         interrupt.obey()
     except (SystemExit, KeyboardInterrupt, RuntimeError) as stop:
         if _interrupted(stop):
-            raise KeyboardInterrupt(f"interrupted; {advice(folder)}") from None
+            raise KeyboardInterrupt(f"interrupted; {advice()}") from None
         if lost(stop):
-            raise LostRankError(f"another process of the training has ended; {advice(folder)}") from stop
+            raise LostRankError(f"another process of the training has ended; {advice()}") from stop
         raise
     finally:
         signal.signal(signal.SIGINT, before)

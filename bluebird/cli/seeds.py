@@ -16,25 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from bluebird.bundle import load_model
 from bluebird.cli.options import read_config
-from bluebird.cli.parser import TrainCLI
+from bluebird.cli.parser import ParsedConfig
 from bluebird.cli.predict_options import choose_target
 from bluebird.cli.take import take
-from bluebird.errors import BluebirdError, UsageError
+from bluebird.errors import BluebirdError, DataError, UsageError
 from bluebird.files import write_whole
-from bluebird.quality.ranking import average_precision, ranking
+from bluebird.quality.ranking import average_precision
+from bluebird.report.validation import validation_ranking
 
 Figures = dict[str, float]
-
-
-class Settings(TrainCLI):
-    """The settings of a training, checked, without its data and its model."""
-
-    def instantiate_classes(self) -> None:
-        return
 
 
 def take_seeds(arguments: Sequence[str]) -> tuple[list[int], list[str]]:
@@ -74,8 +67,8 @@ def train_seeds(arguments: list[str], seeds: Sequence[int], train: Callable[[lis
         OutputError: the figures cannot be written.
         KeyboardInterrupt: which says how to go on.
     """
-    settings = Settings(arguments)
-    config, wanted = settings.config, yaml.safe_load(settings.parser.dump(settings.config, skip_none=False))
+    parsed = ParsedConfig(arguments)
+    config, wanted = parsed.config, parsed.settings()
     folder = Path(config.runs_dir) / config.name
     runs = {seed: folder / f"seed_{seed}" / "version_0" for seed in seeds}
     for done, (seed, run) in enumerate(runs.items()):
@@ -127,15 +120,9 @@ def figures_of(run: Path, target: str) -> Figures:
     """The test metrics of a run that is done, and the average precision of the target on the val split."""
     model = load_model(run)
     figures = dict(model.metrics)
-    try:
-        columns = [model.classes.index(name) for name in choose_target(model.classes, [target])]
-    except UsageError:  # no class is meant by the word
-        return figures
-    if model.validation:
-        probs = (model.validation.logits / model.temperature).softmax(1).double().numpy()
-        relevant = np.isin(model.validation.targets.numpy(), columns)
-        if relevant.any():
-            figures["val/average_precision"] = average_precision(ranking(probs[:, columns].sum(1), relevant))
+    with suppress(UsageError, DataError):  # no class is meant by the word, or no picture of it was held out
+        order = validation_ranking(model, choose_target(model.classes, [target]))
+        figures["val/average_precision"] = average_precision(order)
     return figures
 
 

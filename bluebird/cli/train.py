@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import sys
 import threading
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import yaml
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -24,11 +22,12 @@ from bluebird.cli.finite_loss import finite_loss
 from bluebird.cli.launch import planned
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mishaps import memory_in_a_line
+from bluebird.cli.mute import mute_lightning
 from bluebird.cli.parser import TrainCLI
 from bluebird.cli.predict_options import choose_target
 from bluebird.cli.ranks import alone, given_folder, in_rank, leads, one_at_a_time
 from bluebird.cli.recipes import find_head, prepare
-from bluebird.cli.resume import Kept, check_settings, interruptible, read_kept, split_resume
+from bluebird.cli.resume import Kept, advice, check_settings, interruptible, read_kept, split_resume
 from bluebird.cli.seeds import take_seeds, train_seeds
 from bluebird.cli.settings import refused_in_a_line
 from bluebird.engines import open_engine
@@ -69,7 +68,7 @@ def _run(arguments: list[str]) -> int:
     print(layer_table(cli.model.network), flush=True)
     interrupt = Interrupt()
     trainer = _trainer(cli, folder, kept, interrupt)
-    with interruptible(folder, interrupt), memory_in_a_line(cli):
+    with interruptible(interrupt, lambda: advice(folder)), memory_in_a_line(cli):
         if not kept and leads():  # whose weights are everybody's when the training begins
             for note in find_head(cli, start.recipe, _bundle(cli, {})):
                 print(f"note     {note}", flush=True)
@@ -93,14 +92,13 @@ def _run(arguments: list[str]) -> int:
 
 
 def _quiet_lightning() -> None:
-    for name in ("lightning.pytorch", "lightning.fabric"):  # they speak up as soon as they are imported
-        logging.getLogger(name).setLevel(logging.ERROR)
+    mute_lightning()
     # TensorBoard writes in a thread; what fails there fails at the next curve too, and is said then
     threading.excepthook = lambda hook: None if isinstance(hook.exc_value, OSError) else threading.__excepthook__(hook)
 
 
 def _kept(cli: TrainCLI, resumed: Path) -> Kept | None:
-    check_settings(resumed, yaml.safe_load(cli.parser.dump(cli.config, skip_none=False)))
+    check_settings(resumed, cli.settings())
     return read_kept(resumed, describe(_bundle(cli, {})))
 
 

@@ -7,10 +7,8 @@ from argparse import Namespace
 from dataclasses import replace
 from typing import Any
 
-import yaml
-
-from bluebird.cli.options import read_config
-from bluebird.cli.parser import TrainCLI
+from bluebird.cli.options import by_name, read_config
+from bluebird.cli.parser import ParsedConfig, TrainCLI
 from bluebird.cli.settings import refused_in_a_line
 from bluebird.errors import UsageError
 from bluebird.tuning.space import Choice, Range, Space, read_space
@@ -19,13 +17,6 @@ _UNMEASURED = ("config", "name", "runs_dir", "target", "resume", "print_config",
 _YARDSTICK = ("data.root", "data.val_share", "data.test_share", "data.max_unreadable", "data.seed", "seed_everything")
 _LOSS = ("model.label_smoothing", "model.balance")
 """Settings that change what val/loss is."""
-
-
-class ParsedConfig(TrainCLI):
-    """The config alone: no data is read and no model built."""
-
-    def instantiate_classes(self) -> None:
-        return
 
 
 def checked_space(options: Namespace, training: list[str]) -> Space:
@@ -63,29 +54,16 @@ def _takes_fractions(key: str, entry: Range, training: list[str]) -> bool:
 
 def _nearest(key: str, training: list[str]) -> str:
     """Which setting was probably meant, if there is none of that name."""
-    known = list(_flat(_config(ParsedConfig(training))))
+    known = list(by_name(ParsedConfig(training).settings()))
     near = difflib.get_close_matches(key, known, n=1)
     return f"no such setting; did you mean {near[0]}?" if near and key not in known else ""
-
-
-def _config(cli: TrainCLI) -> dict[str, Any]:
-    config: dict[str, Any] = yaml.safe_load(cli.parser.dump(cli.config, skip_none=False))
-    return config
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The settings of a nested config by their names on the command line."""
-    flat: dict[str, Any] = {}
-    for name, value in config.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return flat
 
 
 def settings_of(options: Namespace, training: list[str], space: Space) -> dict[str, Any]:
     """All on which the value of a trial depends, by name; reads the pictures, and builds the model once."""
     with refused_in_a_line():
         cli = TrainCLI(training)
-    config = {key: value for key, value in _flat(_config(cli)).items() if key not in _UNMEASURED}
+    config = {key: value for key, value in by_name(cli.settings()).items() if key not in _UNMEASURED}
     chosen = {name: getattr(options, name) for name in ("metric", "seed", "prune")}
     entries = {f"space {key}": str(entry) for key, entry in space.items()}
     return {**chosen, **entries, **config, "pictures": cli.datamodule.fingerprint}

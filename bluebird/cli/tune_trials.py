@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
-import signal
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -16,9 +14,11 @@ from optuna.exceptions import OptunaError
 
 from bluebird.callbacks import EpochSeed, Interrupt
 from bluebird.cli.memory import keep_freed_memory
-from bluebird.cli.parser import TrainCLI
+from bluebird.cli.mute import mute_lightning
+from bluebird.cli.parser import ParsedConfig, TrainCLI
+from bluebird.cli.resume import interruptible
 from bluebird.cli.settings import refused_in_a_line
-from bluebird.cli.tune_space import ParsedConfig, checked_space, settings_of
+from bluebird.cli.tune_space import checked_space, settings_of
 from bluebird.errors import OutputError, UsageError
 from bluebird.files import write_whole
 from bluebird.search.lock import Lock
@@ -48,8 +48,7 @@ def search(options: Namespace, training: list[str]) -> None:
         training: the arguments of every training.
     """
     keep_freed_memory()
-    for name in ("lightning.pytorch", "lightning.fabric"):  # they tell of each seed and device
-        logging.getLogger(name).setLevel(logging.ERROR)
+    mute_lightning()
     space = checked_space(options, training)
     path = options.out / "trials.sqlite"
     with _held(options.out), kept_in(path):
@@ -77,7 +76,10 @@ def _go_through(search: _Search) -> None:
     """Make the trials that are missing, and write down after each what is known."""
     options, study = search.options, search.study
     interrupt = Interrupt()
-    with closing(TrialBar(study, options.trials, options.metric)) as bar, _interruptible(interrupt):
+    with (
+        closing(TrialBar(study, options.trials, options.metric)) as bar,
+        interruptible(interrupt, lambda: "the same command goes on"),
+    ):
         while len(finished(study)) < options.trials:
             _try(search, interrupt)
             bar.note()
@@ -109,20 +111,6 @@ def _train(arguments: list[str], trial: Trial, metric: str, interrupt: Interrupt
         trainer = cli.instantiate_trainer(logger=False, enable_checkpointing=False, extra=callbacks)
         trainer.fit(cli.model, datamodule=cli.datamodule)
     return report.value()
-
-
-@contextmanager
-def _interruptible(interrupt: Interrupt) -> Iterator[None]:
-    """Ctrl-C, which Lightning turns into an exit of its own, as a `KeyboardInterrupt` that says how to go on."""
-    before = signal.signal(signal.SIGINT, interrupt.ask)
-    try:
-        yield
-    except (SystemExit, KeyboardInterrupt) as stop:
-        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, KeyboardInterrupt):
-            raise
-        raise KeyboardInterrupt("interrupted; the same command goes on") from None
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _write_best(search: _Search) -> None:

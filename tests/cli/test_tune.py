@@ -18,23 +18,10 @@ import torch
 import yaml
 
 from bluebird.cli import main
-from tests.cli.tunings import command, refusal, rows, split_birds
+from tests.cli.tunings import command, refusal, rows
 from tests.conftest import REPOSITORY
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return split_birds(tmp_path_factory.mktemp("birds"))
-
-
-@pytest.fixture(scope="module")
-def searched(birds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of a search that nothing disturbed."""
-    out = tmp_path_factory.mktemp("searched") / "out"
-    assert main(command(birds, out)) == 0
-    return out
 
 
 def test_the_best_config_trains_to_the_value_of_its_trial(searched: Path, tmp_path: Path) -> None:

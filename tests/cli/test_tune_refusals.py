@@ -9,25 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bluebird.cli import main
 from bluebird.search.lock import Lock
-from tests.cli.tunings import SPACE, command, refusal, rows, split_birds
+from tests.cli.tunings import SPACE, command, refusal, rows
 from tests.conftest import REPOSITORY
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return split_birds(tmp_path_factory.mktemp("birds"))
-
-
-@pytest.fixture(scope="module")
-def searched(birds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of a search that nothing disturbed."""
-    out = tmp_path_factory.mktemp("searched") / "out"
-    assert main(command(birds, out)) == 0
-    return out
 
 
 @pytest.mark.parametrize(
