@@ -35,6 +35,10 @@ ALLOWED = {  # room: the rooms it may import
     "__init__": set(),
 }
 ALLOWED["cli"] = set(ALLOWED) - {"cli", "__main__", "__init__"}
+ENTERED_BY = {  # room of the command line: the commands and rooms there that may import it
+    "training": {"train", "training", "tuning"},
+    "tuning": {"tune", "tuning"},
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -43,7 +47,7 @@ def _room(file: Path) -> str:
     return first.removesuffix(".py")
 
 
-def _imported_rooms(file: Path) -> set[str]:
+def _imported_modules(file: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "bluebird":
@@ -53,7 +57,11 @@ def _imported_rooms(file: Path) -> set[str]:
             names.add(node.module or "")
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    return {name.split(".")[1] for name in names if name.startswith("bluebird.")} - {"__version__"}
+    return {name for name in names if name.startswith("bluebird.")}
+
+
+def _imported_rooms(file: Path) -> set[str]:
+    return {name.split(".")[1] for name in _imported_modules(file)} - {"__version__"}
 
 
 def test_the_walk_sees_the_whole_package() -> None:
@@ -65,6 +73,15 @@ def test_the_walk_sees_the_whole_package() -> None:
 def test_a_module_imports_only_what_stands_before_it(file: Path) -> None:
     foreign = _imported_rooms(file) - {_room(file)}
     assert foreign <= ALLOWED[_room(file)]
+
+
+@pytest.mark.parametrize("room", ENTERED_BY)
+def test_only_its_own_commands_enter_a_room_of_the_command_line(room: str) -> None:
+    door = f"bluebird.cli.{room}."
+    files = [file for file in FILES if any(f"{name}.".startswith(door) for name in _imported_modules(file))]
+    parts = [file.relative_to(PACKAGE).with_suffix("").parts[:2] for file in files]
+    assert {place for place, _ in parts} == {"cli"}
+    assert {command for _, command in parts} == ENTERED_BY[room]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))

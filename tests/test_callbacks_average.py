@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
-from bluebird.callbacks import MovingAverage
+from bluebird.callbacks import MovingAverage, StochasticAverage
 from bluebird.errors import UsageError
 from bluebird.nets.classifier import Classifier
 from tests.nets.parted import Keep, classifier, loader, trainer
@@ -142,3 +142,34 @@ def test_without_a_decay_nothing_is_averaged_and_a_checkpoint_is_as_ever(tmp_pat
 def test_a_decay_out_of_range_is_refused(decay: float) -> None:
     with pytest.raises(UsageError, match=r"ema\.decay is .*; expected a share above 0 and below 1"):
         MovingAverage(decay)
+
+
+@pytest.mark.parametrize(("start", "first"), [(0.5, 8), (0.0, 0)])
+def test_stochastic_averaging_counts_the_last_steps_alike(start: float, first: int, tmp_path: Path) -> None:
+    model, watch = classifier(), _Watch()
+    run = trainer(tmp_path, watch, StochasticAverage(start), Keep(), max_epochs=4)
+    run.fit(model, loader(), loader(batch_size=32))
+    for epoch, seen in enumerate(watch.validated, start=1):
+        steps = watch.after[min(first, 4 * epoch - 1) : 4 * epoch]
+        names = [name for name in seen if seen[name].is_floating_point()]
+        _close({name: seen[name] for name in names}, {name: _mean(steps, name) for name in names})
+    resumed, later = classifier(), _Watch()
+    run = trainer(tmp_path, later, StochasticAverage(start), Keep(), max_epochs=4)
+    run.fit(resumed, loader(), loader(batch_size=32), ckpt_path=tmp_path / "3.ckpt", weights_only=True)
+    assert _same(watch.validated[-1], later.validated[-1])
+
+
+def _mean(steps: list[Weights], name: str) -> torch.Tensor:
+    return torch.stack([step[name] for step in steps]).mean(0)
+
+
+@pytest.mark.parametrize("start", [1.0, -0.1, float("nan")])
+def test_a_start_that_is_no_share_is_refused(start: float) -> None:
+    with pytest.raises(UsageError, match=r"swa\.start is .*; expected a share of all steps"):
+        StochasticAverage(start)
+
+
+def test_two_averages_at_once_are_refused(tmp_path: Path) -> None:
+    run = trainer(tmp_path, MovingAverage(0.9), StochasticAverage(0.5), max_epochs=1)
+    with pytest.raises(UsageError, match=r"ema\.decay and swa\.start are both set"):
+        run.fit(classifier(), loader(), loader(batch_size=32))

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from bluebird.errors import UsageError
 
 
-def take(arguments: Sequence[str], option: str) -> tuple[str | None, list[str]]:
+def take(arguments: Sequence[str], option: str, expected: str) -> tuple[str | None, list[str]]:
     """The value of `--option VALUE` or `--option=VALUE`, None without it, and all other arguments.
+
+    Said twice, the last counts, as in every other option.
+
+    Args:
+        arguments: of a command line.
+        option: with its dashes.
+        expected: what the value should have been, for whoever left it out.
 
     Raises:
         UsageError: the option stands without a value.
@@ -23,5 +30,5 @@ def take(arguments: Sequence[str], option: str) -> tuple[str | None, list[str]]:
             continue
         value = after if joined else next(words, "")
         if not value:
-            raise UsageError(f"{option}: expected a value (see bluebird train --help)")
+            raise UsageError(f"{option}: expected {expected}")
     return value, rest

@@ -15,21 +15,21 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from bluebird.bundle import Bundle, Preprocessing, Validation, describe, save_bundle, versions
 from bluebird.callbacks import EpochSeed, Interrupt, ModelCard
-from bluebird.cli.calibrate import calibrated
-from bluebird.cli.card import write_card, write_times
-from bluebird.cli.find import find
-from bluebird.cli.finite_loss import finite_loss
-from bluebird.cli.launch import planned
 from bluebird.cli.memory import keep_freed_memory
-from bluebird.cli.mishaps import memory_in_a_line
 from bluebird.cli.mute import mute_lightning
-from bluebird.cli.parser import TrainCLI
 from bluebird.cli.predict_options import choose_target
-from bluebird.cli.ranks import alone, given_folder, in_rank, leads, one_at_a_time
-from bluebird.cli.recipes import find_head, prepare
-from bluebird.cli.resume import Kept, advice, check_settings, interruptible, read_kept, split_resume
-from bluebird.cli.seeds import take_seeds, train_seeds
 from bluebird.cli.settings import refused_in_a_line
+from bluebird.cli.training.calibrate import calibrated
+from bluebird.cli.training.card import write_card, write_times
+from bluebird.cli.training.find import find
+from bluebird.cli.training.finite_loss import finite_loss
+from bluebird.cli.training.launch import planned
+from bluebird.cli.training.mishaps import memory_in_a_line
+from bluebird.cli.training.parser import TrainCLI
+from bluebird.cli.training.ranks import alone, given_folder, in_rank, leads, one_at_a_time
+from bluebird.cli.training.recipes import find_head, prepare
+from bluebird.cli.training.resume import Kept, advice, check_settings, interruptible, read_kept, take_resume
+from bluebird.cli.training.seeds import take_seeds, train_seeds
 from bluebird.engines import open_engine
 from bluebird.errors import OutputError, TrainingError, UsageError
 from bluebird.nets.summary import layer_table
@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     given = arguments
-    resumed, arguments = split_resume(arguments)
+    resumed, arguments = take_resume(arguments)
     with one_at_a_time():
         cli = TrainCLI(arguments)
     # before anything is written: a resumption that is refused leaves the run as it was

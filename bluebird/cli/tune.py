@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
         import optuna  # noqa: F401 - what follows needs it
     except ImportError as error:
         raise UsageError("tune takes a library more: pip install 'bluebird[tune]'") from error
-    from bluebird.cli.tune_trials import search
+    from bluebird.cli.tuning.trials import search
 
     search(options, training)
     return 0

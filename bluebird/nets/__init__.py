@@ -4,5 +4,6 @@ from bluebird.nets.backbone import Backbone
 from bluebird.nets.cnn import CNN
 from bluebird.nets.mlp import MLP
 from bluebird.nets.network import Network
+from bluebird.nets.whitened import WhitenedCNN
 
-__all__ = ["CNN", "MLP", "Backbone", "Network"]
+__all__ = ["CNN", "MLP", "Backbone", "Network", "WhitenedCNN"]

@@ -12,11 +12,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from bluebird.errors import UsageError
 from bluebird.nets.architectures import build
 from bluebird.nets.maps import last_map, map_of
-from bluebird.nets.network import Network, check_dropout
+from bluebird.nets.network import Network, both_ways, check_dropout
 from bluebird.nets.same_padding import pad_same
 from bluebird.nets.second_order import SecondOrder
 
 _PARTS = 5
+_BATCH = 64
 
 
 class Backbone(Network):
@@ -80,18 +81,23 @@ class Backbone(Network):
         return self
 
     def features(self, images: Tensor) -> Tensor:
-        if self.training or not self.mirror:
-            return self._pooled(images)
-        both = self._pooled(torch.cat([images, images.flip(-1)]))
-        return both.reshape(2, -1, both.shape[1]).mean(0)  # (2, N, F) to (N, F)
+        return both_ways(self._look, images) if self.mirror and not self.training else self._look(images)
 
-    def maps(self, images: Tensor) -> Tensor:
-        """The last map (N, C, H, W), where pooling is of second order."""
-        maps: Tensor = map_of(self.body)(images)
-        return maps
+    @property
+    def pictures_to_measure(self) -> int:  # type: ignore[override]
+        return 256 if self.pool else 0
 
-    def _pooled(self, images: Tensor) -> Tensor:
-        features: Tensor = self.pool(self.maps(images)) if self.pool else self.body(images)
+    @torch.no_grad()
+    def measure(self, images: Tensor) -> None:
+        """Second-order pooling goes by the directions in which the maps of these pictures vary most."""
+        if self.pool:
+            learning = self.training
+            self.eval()
+            self.pool.fit(torch.cat([map_of(self.body)(batch) for batch in torch.split(images, _BATCH)]))
+            self.train(learning)
+
+    def _look(self, images: Tensor) -> Tensor:
+        features: Tensor = self.pool(map_of(self.body)(images)) if self.pool else self.body(images)
         return features
 
     def decide(self, features: Tensor) -> Tensor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from bluebird.errors import UsageError
@@ -17,6 +19,9 @@ class Network(nn.Module, ABC):
     network of the same shape, which is how a bundle builds it again.
     """
 
+    pictures_to_measure = 0
+    """How many training pictures `measure` wants to see."""
+
     def __init__(self, num_classes: int, image_size: int) -> None:
         super().__init__()
         if num_classes < 2:
@@ -26,6 +31,9 @@ class Network(nn.Module, ABC):
         self.num_classes = num_classes
         self.image_size = image_size
         self.arguments: dict[str, Any] = {"num_classes": num_classes, "image_size": image_size}
+
+    def measure(self, images: Tensor) -> None:
+        """Compute what is not learnt from some normalised training pictures (N, 3, S, S), before training begins."""
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
@@ -42,6 +50,12 @@ class Network(nn.Module, ABC):
     def forward(self, images: Tensor) -> Tensor:
         """Probabilities (N, num_classes) of images float (N, 3, S, S); each row sums to one."""
         return self.logits(images).softmax(dim=1)
+
+
+def both_ways(features: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Features (N, F) of images (N, 3, S, S) as they are and mirrored left to right, in the mean; in one batch."""
+    both = features(torch.cat([images, images.flip(-1)]))
+    return both.reshape(2, -1, both.shape[1]).mean(0)  # (2, N, F) to (N, F)
 
 
 def check_dropout(dropout: float) -> None:

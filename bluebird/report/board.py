@@ -25,8 +25,8 @@ _MISTAKES, _IN_A_ROW = 16, 8
 _PROJECTED, _THUMBNAIL_PX = 500, 48
 _BATCH = 32
 
-Pictures = Callable[[Sequence[int]], Tensor]
-"""Gives uint8 (n, 3, S, S) of some pictures by their numbers."""
+Fetch = Callable[[Sequence[int]], Tensor]
+"""Gives the pictures of these numbers, uint8 (n, 3, S, S); memory need not hold all of them at once."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Board:
     step: int
 
     def show(
-        self, model: Bundle, engine: Engine, pictures: Pictures, validation: Validation, target: Sequence[str]
+        self, model: Bundle, engine: Engine, pictures: Fetch, validation: Validation, target: Sequence[str]
     ) -> None:
         """Everything, from the val split.
 
@@ -76,7 +76,7 @@ class Board:
         add("val/precision_recall", draw_precision_recall(order, name), self.step)
         self.writer.add_pr_curve(f"val/{name}", relevant, scores, self.step)
 
-    def _mistakes(self, model: Bundle, pictures: Pictures, probs: np.ndarray, targets: np.ndarray) -> None:
+    def _mistakes(self, model: Bundle, pictures: Fetch, probs: np.ndarray, targets: np.ndarray) -> None:
         """The pictures it was most wrongly sure of, beside where it looked for what it took them for."""
         own, first = probs[np.arange(len(targets)), targets], probs.argmax(1)
         wrong = np.flatnonzero(first != targets)
@@ -93,7 +93,7 @@ class Board:
         ]
         self.writer.add_text("val/worst_mistakes", "\n".join(lines), self.step)
 
-    def _project(self, model: Bundle, engine: Engine, pictures: Pictures, targets: np.ndarray) -> None:
+    def _project(self, model: Bundle, engine: Engine, pictures: Fetch, targets: np.ndarray) -> None:
         """Features of at most 500 pictures, evenly out of all, with thumbnails."""
         chosen = sorted({round(place) for place in np.linspace(0, len(targets) - 1, _PROJECTED)})
         squares = [pictures(chosen[start : start + _BATCH]) for start in range(0, len(chosen), _BATCH)]

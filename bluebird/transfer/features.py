@@ -18,8 +18,8 @@ from bluebird.files import write_whole
 
 _BATCH = 64
 
-Pictures = Callable[[Sequence[int]], Tensor]
-"""Gives uint8 (n, 3, S, S) of some pictures by their numbers."""
+Fetch = Callable[[Sequence[int]], Tensor]
+"""Gives the pictures of these numbers, uint8 (n, 3, S, S); memory need not hold all of them at once."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Features:
     targets: Tensor
 
 
-def features_of(engine: Engine, pictures: Pictures, targets: Tensor, kept: Path, key: Sequence[str]) -> Features:
+def features_of(engine: Engine, pictures: Fetch, targets: Tensor, kept: Path, key: Sequence[str]) -> Features:
     """Features of N pictures, from the file of an earlier run where there is one.
 
     Args:
@@ -61,7 +61,7 @@ def _read(file: Path, count: int) -> Tensor | None:
     return values if len(values) == count else None
 
 
-def _ask(engine: Engine, pictures: Pictures, count: int) -> Tensor:
+def _ask(engine: Engine, pictures: Fetch, count: int) -> Tensor:
     starts = range(0, count, _BATCH)
     parts = []
     with tqdm(total=count, desc="features", unit=" pictures", disable=None, leave=False) as bar:

@@ -383,7 +383,7 @@ def test_a_loss_that_is_no_number_any_more_is_said(make_folder: MakeFolder, tmp_
 def test_a_disk_that_fills_up_in_training_is_said_in_one_line(make_folder: MakeFolder, tmp_path: Path) -> None:
     code = (
         "import resource, sys; from bluebird.cli import main\n"
-        "import bluebird.cli.train, bluebird.cli.parser\n"
+        "import bluebird.cli.train, bluebird.cli.training.parser\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "train", *small_run(make_folder(), tmp_path / "runs")]

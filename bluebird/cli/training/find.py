@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from bluebird.cli.find_batch_size import find_batch_size, quickest
-from bluebird.cli.find_lr import LR, find_lr, save_curve
-from bluebird.cli.parser import TrainCLI
 from bluebird.cli.take import take
+from bluebird.cli.training.find_batch_size import find_batch_size, quickest
+from bluebird.cli.training.find_lr import LR, find_lr, save_curve
+from bluebird.cli.training.parser import TrainCLI
 from bluebird.errors import UsageError
 
 What = Literal["lr", "batch_size"]
+_WHATS = "lr or batch_size"
 
 
 def find(cli: TrainCLI, what: What, arguments: Sequence[str]) -> int:
@@ -32,9 +33,9 @@ def find(cli: TrainCLI, what: What, arguments: Sequence[str]) -> int:
         UsageError, TrainingError, OutputError: as `find_lr` and `find_batch_size`.
     """
     if what not in ("lr", "batch_size"):
-        raise UsageError(f"--find {what}: expected lr or batch_size")
+        raise UsageError(f"--find {what}: expected {_WHATS}")
     setting, value = _say_lr(cli) if what == "lr" else _say_batch_size(cli)
-    _, rest = take(arguments, "--find")
+    _, rest = take(arguments, "--find", _WHATS)
     print(f"train    {shlex.join(['bluebird', 'train', *rest, f'--{setting}', value])}")
     return 0
 

@@ -11,8 +11,8 @@ import lightning as L
 import numpy as np
 from matplotlib.figure import Figure
 
-from bluebird.cli.parser import TrainCLI
-from bluebird.cli.trial import run_trial
+from bluebird.cli.training.parser import TrainCLI
+from bluebird.cli.training.trial import run_trial
 from bluebird.errors import TrainingError, UsageError
 from bluebird.files import whole
 from bluebird.watch.lr_plot import draw_range_test

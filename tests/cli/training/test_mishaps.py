@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bluebird.cli.mishaps import memory_in_a_line
-from bluebird.cli.parser import TrainCLI
-from bluebird.cli.trial import freed_afterwards, is_out_of_memory
+from bluebird.cli.training.mishaps import memory_in_a_line
+from bluebird.cli.training.parser import TrainCLI
+from bluebird.cli.training.trial import freed_afterwards, is_out_of_memory
 from bluebird.errors import TrainingError
 from tests.conftest import REPOSITORY, MakeFolder, small_run
 
@@ -21,10 +21,10 @@ LITTLE_MEMORY = """
 import logging, resource, sys, warnings; warnings.simplefilter("ignore"); sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import torch
-from bluebird.cli.mishaps import memory_in_a_line
-from bluebird.cli.parser import TrainCLI
+from bluebird.cli.training.mishaps import memory_in_a_line
+from bluebird.cli.training.parser import TrainCLI
 from bluebird.errors import TrainingError
-from bluebird.cli.trial import Quiet, fits, run_trial
+from bluebird.cli.training.trial import Quiet, fits, run_trial
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 torch.set_num_threads(1)
 cli = TrainCLI(sys.argv[2:])

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 from sklearn.metrics import average_precision_score
 
-from bluebird.cli.seeds import figures_of, summary, table, take_seeds, train_seeds
 from bluebird.cli.train import run
+from bluebird.cli.training.seeds import figures_of, summary, table, take_seeds, train_seeds
 from bluebird.errors import BluebirdError, UsageError
 from tests.conftest import MakeFolder, small_run, write_folder
 

@@ -19,7 +19,7 @@ import lightning as L
 import torch
 from lightning.fabric.utilities import rank_zero_only
 
-from bluebird.cli.parser import TrainCLI
+from bluebird.cli.training.parser import TrainCLI
 from bluebird.errors import BluebirdError, TrainingError
 from bluebird.pixels.cache import default_cache_dir
 from bluebird.pixels.room import claim

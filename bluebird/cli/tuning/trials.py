@@ -15,10 +15,10 @@ from optuna.exceptions import OptunaError
 from bluebird.callbacks import EpochSeed, Interrupt
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_lightning
-from bluebird.cli.parser import ParsedConfig, TrainCLI
-from bluebird.cli.resume import interruptible
 from bluebird.cli.settings import refused_in_a_line
-from bluebird.cli.tune_space import checked_space, settings_of
+from bluebird.cli.training.parser import ParsedConfig, TrainCLI
+from bluebird.cli.training.resume import interruptible
+from bluebird.cli.tuning.space import checked_space, settings_of
 from bluebird.errors import OutputError, UsageError
 from bluebird.files import write_whole
 from bluebird.search.lock import Lock

@@ -23,9 +23,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 import bluebird
 from bluebird.callbacks import Interrupt
-from bluebird.cli.parser import TrainCLI
-from bluebird.cli.ranks import CRASHED, FAILED, INTERRUPTED, LEFT_ALONE, PIPE_CLOSED, RUN, WORDS
-from bluebird.cli.resume import advice, interruptible
+from bluebird.cli.training.parser import TrainCLI
+from bluebird.cli.training.ranks import CRASHED, FAILED, INTERRUPTED, LEFT_ALONE, PIPE_CLOSED, RUN, WORDS
+from bluebird.cli.training.resume import advice, interruptible
 from bluebird.errors import TrainingError, UsageError
 
 Ranks = list[subprocess.Popen[bytes]]

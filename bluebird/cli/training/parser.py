@@ -16,12 +16,12 @@ from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
-from bluebird.callbacks import Converged, MovingAverage
-from bluebird.cli.devices import check_devices
+from bluebird.callbacks import Converged, MovingAverage, StochasticAverage
 from bluebird.cli.mute import mute_c_libraries
-from bluebird.cli.native import preprocessing_of
 from bluebird.cli.options import read_config
 from bluebird.cli.settings import check_trainer
+from bluebird.cli.training.devices import check_devices
+from bluebird.cli.training.native import preprocessing_of
 from bluebird.errors import BluebirdError, UsageError
 from bluebird.nets.classifier import Classifier
 from bluebird.pixels.datamodule import BirdData
@@ -144,6 +144,7 @@ class TrainCLI(LightningCLI):
         parser.set_defaults({"early_stopping.monitor": "val/loss", "early_stopping.patience": 10})
         parser.add_lightning_class_args(Converged, "converged")
         parser.add_lightning_class_args(MovingAverage, "ema")
+        parser.add_lightning_class_args(StochasticAverage, "swa")
         parser.add_lightning_class_args(GradientAudit, "audit")
         parser.link_arguments("seed_everything", "data.seed")
         for target, source in (

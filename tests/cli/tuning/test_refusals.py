@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bluebird.search.lock import Lock
-from tests.cli.tunings import SPACE, command, refusal, rows
+from tests.cli.tuning.example import SPACE, command, refusal, rows
 from tests.conftest import REPOSITORY
 
 Capture = pytest.CaptureFixture[str]

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import lightning as L
 from lightning.pytorch.utilities.memory import garbage_collection_cuda, is_oom_error
 
-from bluebird.cli.parser import TrainCLI
+from bluebird.cli.training.parser import TrainCLI
 
 _NO_MEMORY = ("can't allocate memory", "could not create a primitive", "bad_alloc", "out of memory")
 """What torch, oneDNN and C++ say on a CPU, and MPS."""

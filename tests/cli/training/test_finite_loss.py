@@ -12,8 +12,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from PIL import Image
 from torch import Tensor
 
-from bluebird.cli.finite_loss import FiniteLoss, finite_loss
-from bluebird.cli.parser import TrainCLI
+from bluebird.cli.training.finite_loss import FiniteLoss, finite_loss
+from bluebird.cli.training.parser import TrainCLI
 from bluebird.errors import TrainingError
 from tests.conftest import MakeFolder, small_run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from bluebird.bundle import Bundle, Preprocessing, Validation, load_model
-from bluebird.cli.calibrate import calibrated
+from bluebird.cli.training.calibrate import calibrated
 from bluebird.nets import MLP
 
 MODEL = Bundle(MLP(4, 8, widths=[4]).eval(), ("a", "b", "c", "d"), Preprocessing(8, [0.5] * 3, [0.5] * 3))

@@ -10,7 +10,7 @@ import lightning as L
 import torch
 
 from bluebird.bundle import Bundle, Validation, versions
-from bluebird.cli.parser import TrainCLI
+from bluebird.cli.training.parser import TrainCLI
 from bluebird.files import write_whole
 from bluebird.report.card_facts import Training, TrainingData
 from bluebird.report.model_card import NAME, model_card

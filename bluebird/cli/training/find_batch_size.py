@@ -10,8 +10,8 @@ from typing import Any
 import lightning as L
 import torch
 
-from bluebird.cli.parser import TrainCLI
-from bluebird.cli.trial import freed_afterwards, is_out_of_memory, num_training_pictures, run_trial
+from bluebird.cli.training.parser import TrainCLI
+from bluebird.cli.training.trial import freed_afterwards, is_out_of_memory, num_training_pictures, run_trial
 from bluebird.errors import TrainingError
 
 _SMALLEST = 8

@@ -19,15 +19,16 @@ import numpy as np
 
 from bluebird.bundle import load_model
 from bluebird.cli.options import read_config
-from bluebird.cli.parser import ParsedConfig
 from bluebird.cli.predict_options import choose_target
 from bluebird.cli.take import take
+from bluebird.cli.training.parser import ParsedConfig
 from bluebird.errors import BluebirdError, DataError, UsageError
 from bluebird.files import write_whole
 from bluebird.quality.ranking import average_precision
 from bluebird.report.validation import validation_ranking
 
 Figures = dict[str, float]
+_EXPECTED = "how many, as 3, or which, as 0,1,5; each once, none below 0"
 
 
 def take_seeds(arguments: Sequence[str]) -> tuple[list[int], list[str]]:
@@ -36,7 +37,7 @@ def take_seeds(arguments: Sequence[str]) -> tuple[list[int], list[str]]:
     Raises:
         UsageError: they are no seeds, or go with options that speak of one training.
     """
-    given, rest = take(arguments, "--seeds")
+    given, rest = take(arguments, "--seeds", _EXPECTED)
     if given is None:
         return [], rest
     for option in ("--seed_everything", "--resume", "--find"):
@@ -47,7 +48,7 @@ def take_seeds(arguments: Sequence[str]) -> tuple[list[int], list[str]]:
     except ValueError:
         seeds = []
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise UsageError(f"--seeds {given}: expected how many, as 3, or which, as 0,1,5; each once, none below 0")
+        raise UsageError(f"--seeds {given}: expected {_EXPECTED}")
     return seeds, rest
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from bluebird.cli.options import by_name, read_config
-from bluebird.cli.parser import ParsedConfig, TrainCLI
 from bluebird.cli.settings import refused_in_a_line
+from bluebird.cli.training.parser import ParsedConfig, TrainCLI
 from bluebird.errors import UsageError
 from bluebird.tuning.space import Choice, Range, Space, read_space
 

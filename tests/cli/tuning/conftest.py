@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bluebird.cli import main
-from tests.cli.tunings import command, split_birds
+from tests.cli.tuning.example import command, split_birds
 
 
 @pytest.fixture(scope="module")

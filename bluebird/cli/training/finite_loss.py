@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bluebird.cli.parser import TrainCLI
+from bluebird.cli.training.parser import TrainCLI
 from bluebird.errors import TrainingError
 
 _NAMED = 3  # pictures of a batch

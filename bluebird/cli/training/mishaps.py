@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bluebird.cli.parser import TrainCLI
-from bluebird.cli.trial import fits, freed_afterwards, is_out_of_memory, num_training_pictures
+from bluebird.cli.training.parser import TrainCLI
+from bluebird.cli.training.trial import fits, freed_afterwards, is_out_of_memory, num_training_pictures
 from bluebird.errors import TrainingError
 
 

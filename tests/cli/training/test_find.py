@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from bluebird.cli import main
-from bluebird.cli.find import find
-from bluebird.cli.find_batch_size import Tried, find_batch_size, quickest
-from bluebird.cli.find_lr import RangeTest, find_lr, smooth, suggest
-from bluebird.cli.parser import TrainCLI
+from bluebird.cli.training.find import find
+from bluebird.cli.training.find_batch_size import Tried, find_batch_size, quickest
+from bluebird.cli.training.find_lr import RangeTest, find_lr, smooth, suggest
+from bluebird.cli.training.parser import TrainCLI
 from bluebird.errors import OutputError, TrainingError, UsageError
 from tests.conftest import MakeFolder, small_run
 

@@ -18,7 +18,7 @@ import torch
 import yaml
 
 from bluebird.cli import main
-from tests.cli.tunings import command, refusal, rows
+from tests.cli.tuning.example import command, refusal, rows
 from tests.conftest import REPOSITORY
 
 Capture = pytest.CaptureFixture[str]

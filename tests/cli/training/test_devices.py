@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bluebird.cli.devices import check_devices
+from bluebird.cli.training.devices import check_devices
 from bluebird.errors import UsageError
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ import yaml
 
 from bluebird.callbacks import Interrupt
 from bluebird.cli.options import by_name
-from bluebird.cli.ranks import LostRankError, lost
+from bluebird.cli.take import take
+from bluebird.cli.training.ranks import LostRankError, lost
 from bluebird.errors import BundleError, DataError, UsageError
 
 _KEPT = ("model.optimizer.", "model.layer_decay", "ema.decay", "early_stopping.patience")
@@ -29,21 +30,19 @@ class Kept:
     step: int
 
 
-def split_resume(arguments: list[str]) -> tuple[Path | None, list[str]]:
-    """`--resume RUN` becomes the config of that run; what else is said changes it."""
-    at = next((n for n, word in enumerate(arguments) if word.partition("=")[0] == "--resume"), None)
-    if at is None:
-        return None, arguments
-    _, joined, name = arguments[at].partition("=")
-    end = at + 1
-    if not joined:
-        name, end = "".join(arguments[end : end + 1]), at + 2
-    if not name:
-        raise UsageError("--resume: expected the run folder to go on with, e.g. runs/mlp/version_0")
+def take_resume(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """`--resume RUN` becomes the config of that run; what else is said changes it.
+
+    Raises:
+        UsageError: it names no run folder.
+    """
+    name, rest = take(arguments, "--resume", "the run folder to go on with, e.g. runs/mlp/version_0")
+    if name is None:
+        return None, rest
     config = Path(name) / "config.yaml"
     if not config.is_file():
         raise UsageError(f"{name!r}: not a run folder (no config.yaml in it)")
-    return Path(name), ["--config", str(config), *arguments[:at], *arguments[end:]]
+    return Path(name), ["--config", str(config), *rest]
 
 
 def last_checkpoint(folder: Path) -> Path:

@@ -10,16 +10,14 @@ import torch
 from torch import nn
 
 from bluebird.bundle import Bundle
-from bluebird.cli.parser import TrainCLI
 from bluebird.cli.predict_options import choose_device
+from bluebird.cli.training.parser import TrainCLI
 from bluebird.engines import Engine, open_engine
 from bluebird.errors import UsageError
 from bluebird.nets import Backbone
 from bluebird.nets.pretrained import load_pretrained
 from bluebird.pixels.transforms import eval_transform
 from bluebird.transfer import Features, Head, Recipe, choose_recipe, features_of, fit_probe, prototypes
-
-_SHOWN = 256
 
 
 @dataclass(frozen=True)
@@ -47,12 +45,31 @@ def prepare(cli: TrainCLI, anew: bool) -> Start:
     """
     asked, weights = cli.config.recipe, cli.config.weights
     notes = [load_pretrained(cli.model.network, weights)] if weights and anew else []
+    if anew:
+        _measure(cli)
     if asked == "auto":
         choice = choose_recipe(cli.datamodule.class_counts, bool(weights))
         return Start(choice.recipe, [*notes, f"recipe {choice.recipe}: {choice.reason}"] if weights else [])
     if asked != "scratch" and not weights:
         raise UsageError(f"--recipe {asked} begins with weights; name them with --weights FILE, or --weights hub")
     return Start(asked, notes)
+
+
+def _measure(cli: TrainCLI) -> None:
+    """Show the network pictures from all over the train split, as many as it wants to see."""
+    network, data = cli.model.network, cli.datamodule
+    train = data.datasets["train"]
+    count = min(network.pictures_to_measure, len(train))
+    if count:
+        chosen = torch.linspace(0, len(train) - 1, count).round().int().tolist()
+        look = eval_transform(data.mean, data.std)
+        device = _device(cli)
+        network.to(device).measure(look(train.__getitems__(chosen)[0].to(device)))
+        network.cpu()
+
+
+def _device(cli: TrainCLI) -> torch.device:
+    return choose_device("cpu" if cli.config.trainer.accelerator == "cpu" else "auto", "torch")
 
 
 def find_head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> Iterator[str]:
@@ -69,34 +86,16 @@ def find_head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> Iterator[str]:
 
 
 def _head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> tuple[Head, str]:
-    device = choose_device("cpu" if cli.config.trainer.accelerator == "cpu" else "auto", "torch")
-    _fit_pooling(cli, device)
-    engine, fingerprint = open_engine(model, Path(), "torch", device)
+    engine, fingerprint = open_engine(model, Path(), "torch", _device(cli))
     train = _features(cli, "train", engine, fingerprint)
     count = f"{len(train.values):,} pictures' features"
     if recipe == "few_shot":
         return prototypes(train, len(model.classes)), f"the last layer is made of {count}, a prototype for each class"
-    probe = fit_probe(train, _features(cli, "val", engine, fingerprint), len(model.classes))
-    right = next(accuracy for decay, _, accuracy in probe.tried if decay == probe.weight_decay)
+    probe = fit_probe(train, len(model.classes))
     return probe.head, (
-        f"the last layer is fitted to {count}: {right:.1%} of val are right at a weight decay of "
-        f"{probe.weight_decay:.2g}, the best of {len(probe.tried)}"
+        f"the last layer is fitted to {count}: {probe.best.accuracy:.1%} of them are right while they are held out, "
+        f"at a weight decay of {probe.best.weight_decay:.2g}, the best of {len(probe.trials)}"
     )
-
-
-def _fit_pooling(cli: TrainCLI, device: torch.device) -> None:
-    """Second-order pooling goes by the directions in which training pictures vary most; some hundred show them."""
-    network, data = cli.model.network, cli.datamodule
-    if not isinstance(network, Backbone) or network.pool is None:
-        return
-    train = data.datasets["train"]
-    chosen = torch.linspace(0, len(train) - 1, min(_SHOWN, len(train))).round().int().tolist()
-    look = eval_transform(data.mean, data.std)
-    network.to(device).eval()
-    with torch.inference_mode():
-        maps = [network.maps(look(train.__getitems__([number])[0].to(device))).cpu() for number in chosen]
-    network.pool.fit(torch.cat(maps))
-    network.cpu().train()
 
 
 def _features(cli: TrainCLI, split: str, engine: Engine, fingerprint: str) -> Features:
