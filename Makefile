@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 ARGS ?=
+# The tests side by side, on a core each: torch's threads would only wait for one another.
+SPREAD := OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist worksteal
 
 .PHONY: help train paint watch test trials check format bench figures clean
 
@@ -19,7 +21,7 @@ watch: $(VENV)/ready  ## TensorBoard on all runs, at http://localhost:6006
 	$(VENV)/bin/tensorboard --logdir runs $(ARGS)
 
 test: $(VENV)/ready   ## the tests
-	$(RUN) -m pytest $(ARGS)
+	$(SPREAD) $(ARGS)
 
 trials: $(VENV)/ready ## the slow tests
 	$(RUN) -m pytest -m trial $(ARGS)
@@ -28,7 +30,7 @@ check: $(VENV)/ready  ## format, lint, types and tests
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest
+	$(SPREAD)
 
 format: $(VENV)/ready ## put the source into the house's shape
 	$(RUN) -m ruff format .

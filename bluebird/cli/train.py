@@ -13,7 +13,7 @@ import lightning as L
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from bluebird.bundle import Bundle, Preprocessing, Validation, describe, save_bundle, versions
+from bluebird.bundle import Bundle, Validation, describe, save_bundle, versions
 from bluebird.callbacks import EpochSeed, Interrupt, ModelCard
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_lightning
@@ -27,7 +27,7 @@ from bluebird.cli.training.launch import planned
 from bluebird.cli.training.mishaps import memory_in_a_line
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.cli.training.ranks import alone, given_folder, in_rank, leads, one_at_a_time
-from bluebird.cli.training.recipes import find_head, prepare
+from bluebird.cli.training.recipes import as_bundle, find_head, prepare
 from bluebird.cli.training.resume import Kept, advice, check_settings, interruptible, read_kept, take_resume
 from bluebird.cli.training.seeds import take_seeds, train_seeds
 from bluebird.engines import open_engine
@@ -70,7 +70,7 @@ def _run(arguments: list[str]) -> int:
     trainer = _trainer(cli, folder, kept, interrupt)
     with interruptible(interrupt, lambda: advice(folder)), memory_in_a_line(cli):
         if not kept and leads():  # whose weights are everybody's when the training begins
-            for note in find_head(cli, start.recipe, _bundle(cli, {})):
+            for note in find_head(cli, start.recipe):
                 print(f"note     {note}", flush=True)
         if start.trains:
             _fit(trainer, cli, kept)
@@ -80,7 +80,7 @@ def _run(arguments: list[str]) -> int:
         metrics = _test(trainer, cli, "best" if start.trains else None)
         tested = Validation(*cli.model.judged())
         validation = _validate(trainer, cli)
-    bundle = calibrated(_bundle(cli, metrics), validation)
+    bundle = calibrated(as_bundle(cli, metrics), validation)
     save_bundle(bundle, folder / "bundle")
     write_card(cli, bundle, tested, _target(cli), arguments, folder / "bundle")
     _show(trainer, cli, bundle, validation)
@@ -99,7 +99,7 @@ def _quiet_lightning() -> None:
 
 def _kept(cli: TrainCLI, resumed: Path) -> Kept | None:
     check_settings(resumed, cli.settings())
-    return read_kept(resumed, describe(_bundle(cli, {})))
+    return read_kept(resumed, describe(as_bundle(cli)))
 
 
 def _run_folder(cli: TrainCLI, resumed: Path | None) -> Path:
@@ -154,7 +154,7 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrup
         LearningRateMonitor("step"),
         EpochSeed(cli.datamodule.seed),
         finite_loss(cli),
-        ModelCard(lambda: describe(_bundle(cli, {}))),
+        ModelCard(lambda: describe(as_bundle(cli))),
         ModelGraph(),
         PictureGrid(),
         WeightHistograms(),
@@ -214,12 +214,6 @@ def _target(cli: TrainCLI) -> list[str]:
         return choose_target(cli.datamodule.classes, [cli.config.target])
     except UsageError:
         return []
-
-
-def _bundle(cli: TrainCLI, metrics: dict[str, float]) -> Bundle:
-    data = cli.datamodule
-    preprocessing = Preprocessing(data.image_size, list(data.mean), list(data.std))
-    return Bundle(cli.model.network, data.classes, preprocessing, data.fingerprint, metrics)
 
 
 def _log_hyperparameters(trainer: L.Trainer, cli: TrainCLI, metrics: dict[str, float]) -> None:

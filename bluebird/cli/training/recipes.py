@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from bluebird.bundle import Bundle
+from bluebird.bundle import Bundle, Preprocessing
 from bluebird.cli.predict_options import choose_device
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.engines import Engine, open_engine
@@ -72,17 +71,20 @@ def _device(cli: TrainCLI) -> torch.device:
     return choose_device("cpu" if cli.config.trainer.accelerator == "cpu" else "auto", "torch")
 
 
-def find_head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> Iterator[str]:
-    """Give the network the last layer that the recipe begins with, if any, and tell a person what it was made of.
+def as_bundle(cli: TrainCLI, metrics: dict[str, float] | None = None) -> Bundle:
+    """The network as it is, with all that belongs to it."""
+    data = cli.datamodule
+    preprocessing = Preprocessing(data.image_size, list(data.mean), list(data.std))
+    return Bundle(cli.model.network, data.classes, preprocessing, data.fingerprint, metrics or {})
 
-    Args:
-        model: the network with its classes and preprocessing.
-    """
+
+def find_head(cli: TrainCLI, recipe: Recipe) -> list[str]:
+    """Give the network the last layer that the recipe begins with, if any; what a person is told of it."""
     if recipe == "scratch":
-        return
-    head, note = _head(cli, recipe, model)
+        return []
+    head, note = _head(cli, recipe, as_bundle(cli))
     _give(cli.model.network, head)
-    yield note
+    return [note]
 
 
 def _head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> tuple[Head, str]:

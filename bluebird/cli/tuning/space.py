@@ -13,7 +13,7 @@ from bluebird.cli.training.parser import ParsedConfig, TrainCLI
 from bluebird.errors import UsageError
 from bluebird.tuning.space import Choice, Range, Space, read_space
 
-_UNMEASURED = ("config", "name", "runs_dir", "target", "resume", "print_config", "weights", "recipe")
+_UNMEASURED = ("config", "name", "runs_dir", "target", "resume", "print_config")
 _YARDSTICK = ("data.root", "data.val_share", "data.test_share", "data.max_unreadable", "data.seed", "seed_everything")
 _LOSS = ("model.label_smoothing", "model.balance")
 """Settings that change what val/loss is."""
@@ -22,8 +22,8 @@ _LOSS = ("model.label_smoothing", "model.balance")
 def checked_space(options: Namespace, training: list[str]) -> Space:
     """The space, each of whose values the config takes."""
     config = ParsedConfig(training).config
-    if config.weights or config.resume:
-        raise UsageError("tune trains anew each time; leave out --weights and --resume")
+    if config.resume:
+        raise UsageError("tune trains anew each time; leave out --resume")
     space = read_space(read_config(options.space), str(options.space))
     return {key: _checked(key, entry, options, training) for key, entry in space.items()}
 

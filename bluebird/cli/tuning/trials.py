@@ -17,6 +17,7 @@ from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_lightning
 from bluebird.cli.settings import refused_in_a_line
 from bluebird.cli.training.parser import ParsedConfig, TrainCLI
+from bluebird.cli.training.recipes import find_head, prepare
 from bluebird.cli.training.resume import interruptible
 from bluebird.cli.tuning.space import checked_space, settings_of
 from bluebird.errors import OutputError, UsageError
@@ -107,9 +108,14 @@ def _train(arguments: list[str], trial: Trial, metric: str, interrupt: Interrupt
     report = EpochReport(trial, metric)
     with refused_in_a_line():
         cli = TrainCLI(arguments)
+        start = prepare(cli, anew=True)
+        find_head(cli, start.recipe)
         callbacks = [interrupt, EpochSeed(cli.datamodule.seed), report]
         trainer = cli.instantiate_trainer(logger=False, enable_checkpointing=False, extra=callbacks)
-        trainer.fit(cli.model, datamodule=cli.datamodule)
+        if start.trains:
+            trainer.fit(cli.model, datamodule=cli.datamodule)
+        else:
+            trainer.validate(cli.model, cli.datamodule, verbose=False)
     return report.value()
 
 
