@@ -1,23 +1,30 @@
-"""What is learnt from the same photos and weights in the same minutes: Bluebird, scikit-learn, fastai.
+"""What is learnt from the same photos and weights in the same minutes: Bluebird and what one would pick instead.
 
     python benchmarks/learn_peers.py PHOTOS WEIGHTS --target Indigo_Bunting
     python benchmarks/learn_peers.py PHOTOS WEIGHTS --same-padding --mean .5 .5 .5 --std .5 .5 .5 --minutes 5 --seeds 3
+    python benchmarks/learn_peers.py PHOTOS --scratch --side 64 --config configs/cnn.yaml --more --trainer.max_epochs 20
 
 PHOTOS holds train/CLASS and test/CLASS; WEIGHTS is a state dict of torchvision's mobilenet_v2. Whole processes, one
-after the other, from their start to their answers; all choose what they choose on photos of train, and the test
-photos are asked about once. scikit-learn and Bluebird's probe stop when they are done; fastai's `fine_tune` takes as
-many epochs as the minutes allow, by the speed of its first batches. The peers' settings stand in
-benchmarks/peers/learn_with_*.py; they live in an environment of their own (--peers), made where it is not there yet.
+after the other, from their start to their answers; all get the same draw of val out of train by seed, and the test
+photos are asked about once. scikit-learn and Bluebird stop when they are done; fastai's `fine_tune`, the parts of
+timm's train.py and Ultralytics' classification trainer take as many epochs as the minutes allow, by the speed of their
+first steps, and their schedules end with the minutes where later steps are slower. With --scratch these three begin
+with drawn weights of the same network, Bluebird with the network of its --config, and scikit-learn has no part. The
+peers' settings stand in benchmarks/peers/learn_with_*.py; they live in an environment of their own (--peers), made
+where it is not there yet.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +35,12 @@ import numpy as np
 import numpy.typing as npt
 from search_peers import ROOT, peers_python, run
 
+from bluebird.pixels.layout import read_layout
+from bluebird.pixels.split import assign_splits
 from bluebird.quality.ranking import average_precision, ranking
 
 NETWORK = "mobilenet_v2"
-PEERS = ("sklearn", "fastai")
+PEERS = ("sklearn", "fastai", "timm", "ultralytics")
 
 
 @dataclass(frozen=True)
@@ -43,20 +52,41 @@ class Answer:
     note: str
 
 
-def bluebird(options: argparse.Namespace, seed: int, place: Path) -> Answer:
-    padding = ["--model.network.init_args.padding", "same"] if options.same_padding else []
+def draw(options: argparse.Namespace, seed: int, place: Path) -> Path:
+    """A copy of the photos with val drawn out of train, as Bluebird draws it.
+
+    A copy, because Ultralytics lays lists beside the photos.
+    """
+    samples = read_layout(options.photos).samples
+    digests = [hashlib.blake2b(sample.path.read_bytes()).hexdigest() for sample in samples]
+    splits = assign_splits(samples, digests, {"val": options.val_share}, seed)
+    for sample, split in zip(samples, splits, strict=True):
+        folder = place / "photos" / split / sample.label
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(sample.path, folder / sample.path.name)
+    return place / "photos"
+
+
+def bluebird(options: argparse.Namespace, photos: Path, seed: int, place: Path) -> Answer:
     command = [
-        sys.executable, "scripts/train.py", "--config", "configs/probe.yaml", "--data.root", str(options.photos),
-        "--weights", str(options.weights), "--data.mean", str(options.mean), "--data.std", str(options.std),
-        "--model.network.init_args.name", NETWORK, *padding, *options.more, "--seed_everything", str(seed),
-        "--data.cache_dir", str(place / "cache"), "--runs_dir", str(place / "runs"), "--name", "own",
-        "--target", options.target,
+        sys.executable, "scripts/train.py", "--config", str(options.config), "--data.root", str(photos),
+        *([] if options.scratch else _weights(options)), "--data.image_size", str(options.side), *options.more,
+        "--seed_everything", str(seed), "--data.cache_dir", str(place / "cache"), "--runs_dir", str(place / "runs"),
+        "--name", "own", "--target", options.target,
     ]  # fmt: skip
     seconds = run(command, ROOT)
     model = place / "runs/own/version_0"
-    asked = [sys.executable, "scripts/predict.py", str(model), str(options.photos / "test"), "--out", str(place / "o")]
-    run([*asked, "--target", options.target, "--page-limit", "1"], ROOT)
-    return Answer(_probs(options, place / "o", model), seconds, " ".join(options.more) or "probe")
+    asked = [sys.executable, "scripts/predict.py", str(model), str(photos / "test"), "--out", str(place / "o")]
+    seconds += run([*asked, "--target", options.target, "--page-limit", "1"], ROOT)
+    return Answer(_probs(options, place / "o", model), seconds, " ".join([options.config.stem, *options.more]))
+
+
+def _weights(options: argparse.Namespace) -> list[str]:
+    padding = ["--model.network.init_args.padding", "same"] if options.same_padding else []
+    return [
+        "--weights", str(options.weights), "--data.mean", str(options.mean), "--data.std", str(options.std),
+        "--model.network.init_args.name", NETWORK, *padding,
+    ]  # fmt: skip
 
 
 def _probs(options: argparse.Namespace, out: Path, model: Path) -> npt.NDArray[np.float64]:
@@ -67,12 +97,13 @@ def _probs(options: argparse.Namespace, out: Path, model: Path) -> npt.NDArray[n
     return np.stack([np.frombuffer(rows[f"{label}/{name}"], "<f4") for label, name in names(options)]).astype(float)
 
 
-def peer(name: str, python: Path, options: argparse.Namespace, seed: int, place: Path) -> Answer:
+def peer(name: str, python: Path, options: argparse.Namespace, photos: Path, seed: int, place: Path) -> Answer:
     job, out = place / f"{name}.json", place / f"{name}.npz"
     job.write_text(json.dumps({
-        "photos": str(options.photos.absolute()), "network": NETWORK, "weights": str(options.weights.absolute()),
-        "same_padding": options.same_padding, "mean": options.mean, "std": options.std, "minutes": options.minutes,
-        "seed": seed, "out": str(out),
+        "photos": str(photos), "network": NETWORK,
+        "weights": None if options.scratch else str(options.weights.absolute()),
+        "same_padding": options.same_padding, "mean": options.mean, "std": options.std, "side": options.side,
+        "minutes": options.minutes, "started": time.time(), "seed": seed, "out": str(out),
     }))  # fmt: skip
     seconds = run([str(python), str(ROOT / f"benchmarks/peers/learn_with_{name}.py"), str(job)], place)
     with np.load(out) as found:
@@ -95,32 +126,54 @@ def figures(options: argparse.Namespace, answer: Answer) -> tuple[float, float]:
     return float(np.mean(answer.probs.argmax(1) == targets)), average_precision(order)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("photos", type=Path, metavar="PHOTOS")
-    add("weights", type=Path, metavar="WEIGHTS")
+    add("weights", type=Path, nargs="?", metavar="WEIGHTS")
+    add("--scratch", action="store_true", help="no WEIGHTS: all begin with drawn ones")
     add("--target", default="Indigo_Bunting", metavar="CLASS", help="a part of its name (default: Indigo_Bunting)")
     add("--same-padding", action="store_true", help="the weights come from TensorFlow")
     add("--mean", type=float, nargs=3, default=[0.485, 0.456, 0.406], help="default: ImageNet's")
     add("--std", type=float, nargs=3, default=[0.229, 0.224, 0.225])
+    add("--side", type=int, default=224, metavar="PX", help="of the photos as the networks see them (default: 224)")
+    add("--val-share", type=float, default=0.15, help="of train, where PHOTOS has no val (default: 0.15)")
     add("--minutes", type=float, default=5, help="for each tool and seed (default: 5)")
     add("--seeds", type=int, default=1, help="default: 1")
     add("--only", choices=("bluebird", *PEERS), action="append", help="may be given again (default: all)")
+    add("--config", type=Path, default=Path("configs/probe.yaml"), help="Bluebird's (default: configs/probe.yaml)")
     add("--more", nargs=argparse.REMAINDER, default=[], help="last: further options of Bluebird's training")
     add("--peers", type=Path, default=ROOT / ".peers", metavar="VENV", help="their environment (default: .peers)")
     options = parser.parse_args(arguments)
+    if options.scratch == bool(options.weights):
+        parser.error("give WEIGHTS, from which all learn, or --scratch and no WEIGHTS")
+    if "--data.val_share" in options.more:
+        parser.error("--data.val_share is Bluebird's alone; give --val-share, before --more: one draw for all")
+    if options.scratch and "sklearn" in (options.only or ()):
+        parser.error("--only sklearn with --scratch: it would take features of drawn weights; leave one of the two out")
+    able = [name for name in ("bluebird", *PEERS) if not (options.scratch and name == "sklearn")]
+    options.only = options.only or able
+    options.photos = options.photos.absolute()
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
     python = peers_python(options.peers)
     listed = "import importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in %r), sep=', ')"
-    subprocess.run([python, "-c", listed % (("scikit-learn", "fastai", "torch", "torchvision"),)], check=True)
-    print(f"{'':<10}{'accuracy':>18}{'average precision':>24}{'seconds':>10}", flush=True)
-    for name in options.only or ("bluebird", *PEERS):
+    packages = ("scikit-learn", "fastai", "timm", "ultralytics", "torch", "torchvision")
+    subprocess.run([python, "-c", listed % (packages,)], check=True)
+    print(f"{'':<12}{'accuracy':>18}{'average precision':>24}{'seconds':>10}", flush=True)
+    for name in options.only:
         answers = []
         for seed in range(options.seeds):
             with tempfile.TemporaryDirectory() as folder:
                 place = Path(folder)
+                photos = draw(options, seed, place)
                 answers.append(
-                    bluebird(options, seed, place) if name == "bluebird" else peer(name, python, options, seed, place)
+                    bluebird(options, photos, seed, place)
+                    if name == "bluebird"
+                    else peer(name, python, options, photos, seed, place)
                 )
         print_line(name, [figures(options, answer) for answer in answers], answers)
 
@@ -131,7 +184,7 @@ def print_line(name: str, measured: Sequence[tuple[float, float]], answers: Sequ
         spread = f" ± {form.format(statistics.stdev(values))}" if len(values) > 1 else ""
         columns.append(form.format(statistics.mean(values)) + spread)
     seconds = statistics.median(answer.seconds for answer in answers)
-    print(f"{name:<10}{columns[0]:>18}{columns[1]:>24}{seconds:>10.0f}  {answers[-1].note}", flush=True)
+    print(f"{name:<12}{columns[0]:>18}{columns[1]:>24}{seconds:>10.0f}  {answers[-1].note}", flush=True)
 
 
 if __name__ == "__main__":

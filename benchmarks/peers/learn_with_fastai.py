@@ -1,76 +1,95 @@
-"""fastai: `fine_tune`, as its course has it, for as many epochs as the minutes allow."""
+"""fastai: `fine_tune`, as its course has it, or one cycle from drawn weights; as many epochs as the minutes allow."""
 
 from __future__ import annotations
 
-import time
-
 import torch
 from fastai.vision.all import (
+    Callback,
+    CancelFitException,
     CrossEntropyLossFlat,
     ImageDataLoaders,
     Learner,
     Normalize,
+    ParamScheduler,
     Resize,
     ResizeMethod,
     accuracy,
+    apply_init,
     aug_transforms,
     create_head,
     params,
     set_seed,
 )
-from learning import Learning, given
+from learning import Learning, Plan, Rehearsal, given
 from torch import nn
 
-SIDE, BATCH, WORKERS = 224, 32, 2
-LR = 2e-3  # the default of fine_tune
-LEFT_OVER = 0.12  # of the time, for validation and the answers
+BATCH, WORKERS = 32, 2
+FINE_TUNE_LR = 2e-3  # the default of fine_tune
+ONE_CYCLE_LR = 3e-3  # from drawn weights
+HEAD_EPOCH = 0.5  # the epoch of the head, which fine_tune begins with, by one of all layers
+
+
+class Clock(Callback):
+    """Where the steps are slower than they were at first, schedules follow the clock, and end with it.
+
+    fine_tune fits twice: the head, and all layers. Each fit has its part of the time.
+    """
+
+    order = ParamScheduler.order - 1  # which reads pct_train before each batch
+
+    def __init__(self, plan: Plan, parts: list[float]) -> None:
+        total, gone = sum(parts), 0.0
+        self.plan, self.steps, self.ahead = plan, 0, []
+        for part in parts:
+            self.ahead.append((gone / total, (gone + part) / total))
+            gone += part
+
+    def before_fit(self) -> None:
+        (self.begins, self.ends), *self.ahead = self.ahead
+        self.steps = 0
+
+    def before_batch(self) -> None:
+        if self.training:
+            share = (self.plan.passed() - self.begins) / (self.ends - self.begins)
+            self.learn.pct_train = min(1.0, max(self.pct_train, share))
+
+    def after_batch(self) -> None:
+        self.steps += self.training
+        if self.training and self.plan.passed() >= self.ends:
+            raise CancelFitException
 
 
 def main() -> None:
     job = given()
     set_seed(job.seed, reproducible=True)
     loaders = ImageDataLoaders.from_folder(
-        f"{job.photos}/train", valid_pct=0.1, seed=job.seed, bs=BATCH, num_workers=WORKERS,
-        item_tfms=Resize(SIDE, method=ResizeMethod.Squish),
+        job.photos, train="train", valid="val", bs=BATCH, num_workers=WORKERS,
+        item_tfms=Resize(job.side, method=ResizeMethod.Squish),
         batch_tfms=[*aug_transforms(), Normalize.from_stats(job.mean, job.std, cuda=False)],
         device=torch.device("cpu"),
     )  # fmt: skip
     learner = make_learner(job, loaders)
+    head = [HEAD_EPOCH] if job.weights else []
+    rehearsal = Rehearsal(learner.model, lambda network, batch: learner.loss_func(network(batch[0]), batch[1]))
+    plan = job.plan(loaders.train, rehearsal, BATCH, before=sum(head))
+    clock = Clock(plan, [*head, plan.epochs])
     with learner.no_bar(), learner.no_logging():
-        epochs = affordable(job, learner)
-        learner = make_learner(job, loaders)
-        with learner.no_bar(), learner.no_logging():
-            learner.fine_tune(epochs, LR)
-            files, _ = job.files("test")
-            probs, _ = learner.get_preds(dl=loaders.test_dl(files, bs=64))
-    job.write(torch.Tensor(probs), f"{epochs} epochs")
+        if job.weights:
+            learner.fine_tune(plan.epochs, FINE_TUNE_LR, cbs=clock)
+        else:
+            learner.fit_one_cycle(plan.epochs, ONE_CYCLE_LR, cbs=clock)
+        probs, _ = learner.get_preds(dl=loaders.test_dl(job.files("test")[0], bs=64))
+    how = f"fine_tune, lr {FINE_TUNE_LR:g}, head first" if job.weights else f"fit_one_cycle, lr {ONE_CYCLE_LR:g}"
+    job.write(torch.Tensor(probs), f"{clock.steps / len(loaders.train):.1f} epochs, {how}, batches of {BATCH}")
 
 
 def make_learner(job: Learning, loaders: ImageDataLoaders) -> Learner:
-    body = job.body().features
-    network = nn.Sequential(body, create_head(1280, loaders.c))
-    learner = Learner(
+    network = nn.Sequential(job.body().features, create_head(1280, loaders.c))
+    apply_init(network[1], nn.init.kaiming_normal_)  # as vision_learner does
+    return Learner(
         loaders, network, loss_func=CrossEntropyLossFlat(), metrics=accuracy,
         splitter=lambda m: [params(m[0]), params(m[1])],
     )  # fmt: skip
-    learner.freeze()
-    return learner
-
-
-def affordable(job: Learning, learner: Learner) -> int:
-    """Epochs of all layers that fit into the time, after the one of the head that comes first."""
-    learner.unfreeze()
-    began, steps = time.time(), 8
-    learner.model.train()
-    for number, (images, targets) in enumerate(learner.dls.train):
-        if number == steps:
-            break
-        if number == 2:
-            began = time.time()
-        loss = learner.loss_func(learner.model(images), targets)
-        loss.backward()
-    epoch = (time.time() - began) / (steps - 2) * len(learner.dls.train)
-    return max(1, int((1 - LEFT_OVER) * job.seconds_left() / epoch - 0.5))
 
 
 if __name__ == "__main__":

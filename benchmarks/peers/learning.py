@@ -1,17 +1,62 @@
-"""What each peer learns from: class folders of photos and weights in, probabilities for test photos out."""
+"""What each peer learns from, and when it has to be done: photos and weights in, probabilities for test photos out."""
 
 from __future__ import annotations
 
+import copy
+import itertools
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+WARM_UP, MEASURED = 2, 5
+"""Steps that are not counted, for whatever starts and fills up, and steps that are."""
+REHEARSAL = 0.1
+"""Share of the minutes after which measuring ends, if one step has been counted."""
+MARGIN = 1.5
+"""By which evaluation may take longer than was measured: workers read ahead in time for learning, not for looking."""
+ENDING_SECONDS = 2
+"""For writing the answers and for processes that end."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """So many epochs, and when the last step has to be done, on the clock of time.time."""
+
+    epochs: int
+    begins: float
+    ends: float
+
+    def passed(self) -> float:
+        """Share of the time for training that has passed, at most 1: a schedule follows it where the steps do not."""
+        return min(1.0, (time.time() - self.begins) / max(self.ends - self.begins, 1e-3))
+
+
+class Rehearsal:
+    """A network of which nothing is kept, and how it learns from a batch and looks at one.
+
+    Args:
+        network: is copied.
+        loss: of the copy on a batch.
+    """
+
+    def __init__(self, network: nn.Module, loss: Callable[[nn.Module, Any], Tensor]) -> None:
+        self._network, self._loss = copy.deepcopy(network), loss
+
+    def learn(self, batch: Any) -> None:
+        self._loss(self._network.train(), batch).backward()
+
+    @torch.inference_mode()
+    def look(self, batch: Any) -> None:
+        self._loss(self._network.eval(), batch)
 
 
 @dataclass(frozen=True)
@@ -19,41 +64,60 @@ class Learning:
     """One run of one peer, from a JSON file.
 
     Args:
-        photos: a folder with train/CLASS and test/CLASS.
+        photos: a folder with train/CLASS, val/CLASS and test/CLASS.
         network: a name of torchvision's.
-        weights: its state dict; the head may have any number of classes.
+        weights: its state dict; the head may have any number of classes. None: weights are drawn.
         same_padding: strided convolutions pad as TensorFlow does.
         mean: for each channel, on the scale 0 to 1.
         std: likewise.
+        side: of the photos in px, as the network sees them.
         minutes: from the start of the process to the answers.
+        started: when that was, on the clock of time.time.
         seed: of whatever is drawn.
         out: the .npz file to write.
     """
 
     photos: str
     network: str
-    weights: str
+    weights: str | None
     same_padding: bool
     mean: list[float]
     std: list[float]
+    side: int
     minutes: float
+    started: float
     seed: int
     out: str
 
     def body(self) -> nn.Module:
         """The network (N, 3, S, S) to what its last linear layer would take, (N, F)."""
+        network, path = self._network()
+        network.set_submodule(path, nn.Identity())
+        if self.weights:
+            state = torch.load(self.weights, weights_only=True)
+            network.load_state_dict({name: state[name] for name in network.state_dict()})
+        return self.padded(network)
+
+    def classifier(self) -> nn.Module:
+        """The same with a last linear layer (N, K) whose weights are drawn."""
+        network, path = self._network()
+        width = network.get_submodule(path).in_features
+        network = self.body()
+        network.set_submodule(path, nn.Linear(width, len(self.classes())))
+        return network
+
+    def _network(self) -> tuple[nn.Module, str]:
         from torchvision import models
 
         network: nn.Module = models.get_model(self.network, weights=None)
-        path, _ = [pair for pair in network.named_modules() if isinstance(pair[1], nn.Linear)][-1]
-        state = torch.load(self.weights, weights_only=True)
-        network.set_submodule(path, nn.Identity())
-        network.load_state_dict({name: state[name] for name in network.state_dict()})
-        if self.same_padding:
-            for module in network.modules():
-                if isinstance(module, nn.Conv2d) and module.stride == (2, 2) and module.padding != (0, 0):
-                    module.padding = (0, 0)
-                    module.register_forward_pre_hook(lambda _, inputs: functional.pad(inputs[0], (0, 1, 0, 1)))
+        return network, [path for path, module in network.named_modules() if isinstance(module, nn.Linear)][-1]
+
+    def padded(self, network: nn.Module) -> nn.Module:
+        """The network, which pads its strided convolutions as TensorFlow does where the weights want that."""
+        for module in network.modules() if self.same_padding else ():
+            if isinstance(module, nn.Conv2d) and module.stride == (2, 2) and module.padding != (0, 0):
+                module.padding = (0, 0)
+                module.register_forward_pre_hook(pad_right_and_below)
         return network
 
     def classes(self) -> list[str]:
@@ -69,15 +133,49 @@ class Learning:
         files, targets = zip(*pairs, strict=True)
         return list(files), list(targets)
 
-    def seconds_left(self) -> float:
-        return 60 * self.minutes - (time.time() - STARTED)
+    def plan(self, loader: Any, rehearsal: Rehearsal, batch_size: int, before: float = 0.0) -> Plan:
+        """As many epochs as fit into what is left, with their validation and the answers, by the first steps.
+
+        Args:
+            loader: an epoch of batches.
+            rehearsal: the training, of a network that is thrown away.
+            batch_size: photos in a batch.
+            before: what comes before these epochs, in epochs.
+        """
+        learning, looking = self._seconds_a_step(loader, rehearsal)
+        val, test = (MARGIN * looking * len(self.files(split)[0]) / batch_size for split in ("val", "test"))
+        epoch = learning * len(loader) + val
+        # val twice: after the last step, and of the best epoch, which Ultralytics judges once more
+        begins, after = time.time(), 2 * val + test + ENDING_SECONDS
+        ends = max(begins, self.started + 60 * self.minutes - after)
+        return Plan(max(1, round((ends - begins) / epoch - before)), begins, ends)
+
+    def _seconds_a_step(self, loader: Any, rehearsal: Rehearsal) -> tuple[float, float]:
+        """Of learning from a batch and of looking at one, both with the wait for it."""
+        times: list[tuple[float, float, float]] = []
+        limit, last = time.time() + REHEARSAL * 60 * self.minutes, time.time()
+        for batch in itertools.islice(loader, WARM_UP + MEASURED):
+            waited = time.time() - last
+            times.append((waited, _seconds(rehearsal.learn, batch), _seconds(rehearsal.look, batch)))
+            last = time.time()
+            if last > limit and len(times) > WARM_UP:
+                break
+        wait, learning, looking = np.mean(times[WARM_UP:] or times, axis=0)
+        return wait + learning, wait + looking
 
     def write(self, probs: Tensor, note: str) -> None:
         """Probabilities (N, K) of `files("test")`, and what was done in a word."""
         np.savez(self.out, probs=probs.float().numpy(), note=note)
 
 
-STARTED = time.time()
+def _seconds(does: Callable[[Any], object], batch: Any) -> float:
+    began = time.time()
+    does(batch)
+    return time.time() - began
+
+
+def pad_right_and_below(_: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+    return functional.pad(inputs[0], (0, 1, 0, 1))
 
 
 def given() -> Learning:
