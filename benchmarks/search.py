@@ -85,7 +85,7 @@ class Side:
         source = open_source(str(self.folder))
         out = tempfile.TemporaryDirectory()
         with out, self._workers() as pool, Ledger(Path(out.name), str(self.folder), "model", CLASSES) as ledger:
-            scan = Scan(source, ledger, pool, self.engine, [0], batch_size=self.batch_size)
+            scan = Scan(source, ledger, pool, self.engine, batch_size=self.batch_size)
             return per_second(len(self.names), scan.run)
 
     def _ask(self, batches: repeat[torch.Tensor]) -> None:

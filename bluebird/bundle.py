@@ -28,7 +28,8 @@ from bluebird.nets import Network
 
 _FORMAT = "bluebird-model-1"
 _WEIGHTS, _VALIDATION, _CARD = "model.safetensors", "validation.safetensors", "model.json"
-_ARCHITECTURES: dict[str, type[Network]] = {name: getattr(nets, name) for name in ("MLP", "CNN", "Backbone")}
+_ARCHITECTURES: dict[str, type[Network]] = {name: getattr(nets, name) for name in nets.__all__ if name != "Network"}
+_COMPLETE = {"num_classes", "image_size", "name", "dropout", "freeze"}  # or else a card is older than some of them
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     """The plain, readable part of a bundle; with the weights it rebuilds the bundle by `assemble`."""
     return {
         "format": _FORMAT,
-        "architecture": type(bundle.network).__name__,
+        "architecture": "Backbone" if isinstance(bundle.network, _Unbuilt) else type(bundle.network).__name__,
         "arguments": bundle.network.arguments,
         "classes": list(bundle.classes),
         "preprocessing": asdict(bundle.preprocessing),
@@ -93,8 +94,8 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def assemble(card: dict[str, Any], weights: dict[str, torch.Tensor], source: Path) -> Bundle:
-    """The reverse of `describe`; `source` names the origin in errors.
+def assemble(card: dict[str, Any], weights: dict[str, torch.Tensor], source: Path, *, build: bool = True) -> Bundle:
+    """The reverse of `describe`; `source` names the origin in errors, `build` is as in `load_model`.
 
     Raises:
         BundleError: the card is foreign, or weights and architecture do not fit.
@@ -104,8 +105,11 @@ def assemble(card: dict[str, Any], weights: dict[str, torch.Tensor], source: Pat
         if architecture not in _ARCHITECTURES:
             known = ", ".join(_ARCHITECTURES)
             raise BundleError(f"{str(source)!r}: unknown architecture {architecture!r}; this version knows {known}")
-        network = _ARCHITECTURES[architecture](**card["arguments"])
-        network.load_state_dict(weights)
+        if build or architecture != "Backbone" or _COMPLETE - card["arguments"].keys():
+            network = _ARCHITECTURES[architecture](**card["arguments"])
+            network.load_state_dict(weights)
+        else:
+            network = _Unbuilt(card["arguments"], weights)
         classes = tuple(map(str, card["classes"]))
         if len(classes) != network.num_classes:
             raise BundleError(f"{str(source)!r}: {len(classes)} class names for {network.num_classes} outputs")
@@ -119,6 +123,20 @@ def assemble(card: dict[str, Any], weights: dict[str, torch.Tensor], source: Pat
     except (KeyError, TypeError, ValueError, RuntimeError, BluebirdError) as error:
         reason = " ".join(str(error).split())[:300]
         raise BundleError(f"{str(source)!r}: not a model that this version can build ({reason})") from error
+
+
+class _Unbuilt(Network):
+    """Stands for a `Backbone` that only others compute: it has its weights and arguments, and answers nothing."""
+
+    def __init__(self, arguments: dict[str, Any], weights: dict[str, torch.Tensor]) -> None:
+        super().__init__(arguments["num_classes"], arguments["image_size"])
+        self.arguments, self.weights = arguments, weights
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+    def decide(self, features: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
@@ -141,13 +159,15 @@ def save_bundle(bundle: Bundle, folder: Path) -> None:
 
 
 def _weights(bundle: Bundle) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in bundle.network.state_dict().items()}
+    held = bundle.network.weights if isinstance(bundle.network, _Unbuilt) else bundle.network.state_dict()
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in held.items()}
 
 
-def load_model(path: Path) -> Bundle:
+def load_model(path: Path, *, build: bool = True) -> Bundle:
     """Load a bundle folder, a run folder that has one, or a Lightning checkpoint that Bluebird wrote.
 
-    Nothing in any of them is executed: safetensors and JSON, or `weights_only=True`.
+    Nothing in any of them is executed: safetensors and JSON, or `weights_only=True`. Without `build`, a folder's
+    `Backbone` is not built, which takes a second: all that the folder says is as ever, but only an export can be asked.
 
     Raises:
         BundleError: missing, truncated, altered or foreign.
@@ -155,7 +175,7 @@ def load_model(path: Path) -> Bundle:
     if path.is_file() and path.suffix == ".ckpt":
         return _load_checkpoint(path)
     if folder := bundle_folder(path):
-        return _load_folder(folder)
+        return _load_folder(folder, build=build)
     raise BundleError(f"{str(path)!r}: no model there; expected a folder with {_CARD}, a run folder or a .ckpt file")
 
 
@@ -164,9 +184,9 @@ def bundle_folder(path: Path) -> Path | None:
     return next((folder for folder in (path, path / "bundle") if (folder / _CARD).is_file()), None)
 
 
-def _load_folder(folder: Path) -> Bundle:
+def _load_folder(folder: Path, *, build: bool) -> Bundle:
     card = _read_card(folder)
-    model = assemble(card, _read_tensors(folder / _WEIGHTS, card["weights_sha256"]), folder)
+    model = assemble(card, _read_tensors(folder / _WEIGHTS, card["weights_sha256"]), folder, build=build)
     if "validation" not in card:
         return model
     validation = Validation(**_read_tensors(folder / _VALIDATION, card["validation"]["sha256"]))

@@ -90,7 +90,7 @@ def _ask_scores(options: Namespace, scored: Scored) -> None:
 
 def _held_out(options: Namespace, scored: Scored) -> tuple[Doubles, Bools]:
     """The target's probability in the pictures of the val split (M,), and which of them show it."""
-    model = load_model(options.model)
+    model = load_model(options.model, build=options.engine == "torch")
     _, fingerprint = open_engine(model, options.model, options.engine)
     if fingerprint != scored.model:
         raise UsageError(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bluebird.bundle import Bundle, load_model, versions
+from bluebird.bundle import load_model, versions
 from bluebird.cli.log_file import LOG, log_file
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_c_libraries
@@ -38,17 +38,18 @@ def _search(options: Namespace) -> int:
     LOG.info("versions %s", json.dumps(versions()))
     LOG.info("options %s", json.dumps(vars(options), default=str))
     keep_freed_memory()
-    model = load_model(options.model)
+    model = load_model(options.model, build=options.engine == "torch")
     target = choose_target(model.classes, options.target)
     options.accept = choose_accept(model, target, options.accept)
     device = choose_device(options.device, options.engine)
     engine, fingerprint = open_engine(model, options.model, options.engine, device)
     source = open_source(options.where, every_seconds=options.every_seconds, exclude=options.exclude)
     LOG.info("model %s, target %s, device %s", fingerprint, json.dumps(target), device)
+    pool = DecodePool(source, model.preprocessing.image_size, options.num_workers, options.timeout)
     ledger = Ledger(options.out, _root(options.where), fingerprint, model.classes, embeddings=options.embeddings)
     with ledger, mute_c_libraries():
         ledger.aim(target)
-        gone = _scan(options, engine, model, target, source, ledger)
+        gone = _scan(options, engine, pool, source, ledger)
         results = replace(rank(ledger, target), root=base_of(source, _root(options.where)))
         _write(options, results, source)
         brought = _collect(options, results, source)
@@ -60,12 +61,8 @@ def _root(where: str) -> str:
     return where if where == "-" or "://" in where else os.path.normpath(Path(where).absolute())
 
 
-def _scan(
-    options: Namespace, engine: Engine, model: Bundle, target: Sequence[str], source: Source, ledger: Ledger
-) -> int:
+def _scan(options: Namespace, engine: Engine, pool: DecodePool, source: Source, ledger: Ledger) -> int:
     """One run of the scan; how many files have gone since the last."""
-    pool = DecodePool(source, model.preprocessing.image_size, options.num_workers, options.timeout)
-    targets = [model.classes.index(name) for name in target]
     progress = Progress(source, options.out / "status.json", options.accept)
 
     def note(rows: Sequence[Row], unchanged: int) -> None:
@@ -75,7 +72,7 @@ def _scan(
     try:
         with progress, pool:
             return Scan(
-                source, ledger, pool, engine, targets, batch_size=BatchSize(options.batch_size),
+                source, ledger, pool, engine, batch_size=BatchSize(options.batch_size),
                 embeddings=options.embeddings, retry_failed=options.retry_failed, progress=note,
             ).run()  # fmt: skip
     except KeyboardInterrupt:

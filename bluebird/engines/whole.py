@@ -6,7 +6,6 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from torch.fx.experimental.optimization import fuse
 
 from bluebird.bundle import Bundle
 
@@ -41,6 +40,8 @@ OUTPUTS = ("probs", "logits", "features")
 
 def fused(model: Bundle) -> nn.Module:
     """`Whole` with each convolution doing the work of the batch norm behind it, to the same result."""
+    from torch.fx.experimental.optimization import fuse  # half a second that an exported network does without
+
     whole = Whole(model).requires_grad_(False)
     try:
         return fuse(whole)

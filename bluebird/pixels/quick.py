@@ -113,7 +113,7 @@ def load(data: bytes, name: str | PathLike[str], image_size: int) -> Loaded:
         return loaded
     # Nothing is refused above: `decode_bytes` is the one judge, and reads some files that Pillow does not.
     picture = Image.fromarray(decode_bytes(data, name).permute(1, 2, 0).numpy())
-    facts = Facts(*picture.size, _UPRIGHT, "", _digest(data))
+    facts = Facts(*picture.size, _UPRIGHT, "", content_digest(data))
     return _within_room(picture, picture.size, _UPRIGHT, facts, image_size)
 
 
@@ -127,9 +127,9 @@ def _load(image: Image.Image, data: bytes, image_size: int) -> Loaded:
     width, height = image.size
     if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
         upright = to_rgb(image)  # before its EXIF, for which some formats would be loaded and their faults forgotten
-        facts = Facts(width, height, *_exif(image), _digest(data))
+        facts = Facts(width, height, *_exif(image), content_digest(data))
         return _within_room(upright, upright.size, _UPRIGHT, facts, image_size)
-    facts = Facts(width, height, *_exif(image), _digest(data))
+    facts = Facts(width, height, *_exif(image), content_digest(data))
     drafted = image.draft(None, (2 * image_size, 2 * image_size))
     size = drafted[1][2:] if drafted else image.size  # with its fractions, before libjpeg rounds them up
     rgb = image if image.mode == "RGB" else image.convert("RGB")  # `to_rgb` would copy it twice
@@ -144,7 +144,8 @@ def _within_room(picture: Image.Image, size: tuple[float, float], turn: int, fac
     return Loaded(np.array(picture), (size[1], size[0]), turn, facts)
 
 
-def _digest(data: bytes) -> bytes:
+def content_digest(data: bytes) -> bytes:
+    """BLAKE2b of a file's bytes, 16 bytes."""
     return hashlib.blake2b(data, digest_size=16).digest()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from operator import attrgetter
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from bluebird.errors import OutputError, UsageError
 from bluebird.search.found import Found
+from bluebird.search.gone import mark_gone
 from bluebird.search.lock import Lock
 from bluebird.search.names import original, printable
 from bluebird.search.row import Counts, Row
@@ -34,7 +35,12 @@ _RECORD = (
     f"ON CONFLICT (path) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}, gone = 0"
 )
 _of_row = attrgetter(*_COLUMNS[1:-2])
+_CONTENT = "width, height, orientation, taken, dhash, probs, novelty, embedding"
+_FEW = 16  # pictures of one size; of more, a file is decoded rather than compared with all of them
 _SCORE = "INSERT OR REPLACE INTO scores SELECT id, ? FROM pictures WHERE path = ?"
+
+Contents = dict[bytes, tuple[Any, ...]]
+"""What pictures are, by the digest of their file."""
 
 
 class Ledger:
@@ -155,23 +161,29 @@ class Ledger:
             return not retry_failed
         return reason == file.skipped if status == "skipped" else bool(scored)
 
-    def sizes_known(self, sizes: Sequence[int]) -> set[int]:
-        """Which of these sizes a picture has that this model scored: only then a new file may be a moved one."""
-        if not sizes:
-            return set()
-        query = f"""WITH asked (size) AS (VALUES {", ".join(["(?)"] * len(sizes))}) SELECT size FROM asked WHERE EXISTS
-                    (SELECT 1 FROM pictures WHERE status = 'scored' AND size = asked.size AND model = ?)"""
-        return {size for (size,) in self.select(query, *sizes, self.model)}
+    def contents(self, sizes: Iterable[int]) -> dict[int, Contents]:
+        """Of the pictures of each of these sizes that this model scored, what they are, by digest, where they are few:
+        a new file of one of these sizes may be one that was moved or copied."""
+        query = f"""SELECT digest, model = ? AND {self._wants}, {_CONTENT} FROM pictures
+                    WHERE status = 'scored' AND size = ? LIMIT {_FEW + 1}"""
+        found = {size: self.select(query, self.model, size) for size in sizes}
+        return {
+            size: {digest: tuple(values) for digest, fits, *values in rows if fits}
+            for size, rows in found.items()
+            if len(rows) <= _FEW
+        }
 
     def same_content(self, file: Found, digest: bytes) -> Row | None:
         """The row of `file` from that of a picture with the same content, scored by this model."""
-        query = f"""SELECT width, height, orientation, taken, dhash, probs, novelty, embedding FROM pictures
+        query = f"""SELECT {_CONTENT} FROM pictures
                     WHERE status = 'scored' AND size = ? AND digest = ? AND model = ? AND {self._wants} LIMIT 1"""
         known = self.select(query, file.size, digest, self.model)
-        if not known:
-            return None
-        *facts, probs, novelty, embedding = known[0]
-        values = (*facts, probs, self._score(probs), novelty, embedding)
+        return self.row_of(file, digest, known[0]) if known else None
+
+    def row_of(self, file: Found, digest: bytes, content: tuple[Any, ...]) -> Row:
+        """The row of a file that has a content known to `contents`."""
+        *facts, probs, novelty, embedding = content
+        values = (*facts, probs, self.score(probs), novelty, embedding)
         return Row(file.name, file.size, file.mtime_ns, "scored", "", digest, *values)
 
     def record(self, rows: Sequence[Row]) -> None:
@@ -182,12 +194,13 @@ class Ledger:
         """
         paths = [printable(row.name) for row in rows]
         values = [(path, *_of_row(row), self.model, self.run) for path, row in zip(paths, rows, strict=True)]
-        scores = [(self._score(row.probs), path) for path, row in zip(paths, rows, strict=True) if row.probs]
+        scores = [(self.score(row.probs), path) for path, row in zip(paths, rows, strict=True) if row.probs]
         with self.writing():
             self.db.executemany(_RECORD, values)
             self.db.executemany(_SCORE, scores if self.target else ())
 
-    def _score(self, probs: bytes) -> float | None:
+    def score(self, probs: bytes) -> float | None:
+        """The score for the target that is aimed at, of a picture's K float32; None before there is one."""
         return score_of(probs, self._columns(self.target)) if self.target else None
 
     def finish(self, unlisted: Sequence[str] = ()) -> int:
@@ -195,17 +208,10 @@ class Ledger:
 
         Args:
             unlisted: names of folders, with a slash at their end, that could not be listed; what is below them has
-                not gone, for nobody could tell.
+                not gone, for nobody could tell, nor what is in an archive or video that failed.
         """
         with self.writing():
-            for folder in map(printable, unlisted):
-                self.db.execute(
-                    "UPDATE pictures SET run = ? WHERE gone = 0 AND path > ? AND path < ?",
-                    (self.run, folder, folder[:-1] + "0"),  # what follows "/"
-                )
-            # a folder that can be listed again has not gone, only its row
-            self.db.execute("DELETE FROM pictures WHERE run < ? AND status = 'skipped' AND path LIKE '%/'", (self.run,))
-            return self.db.execute("UPDATE pictures SET gone = 1 WHERE run < ? AND gone = 0", (self.run,)).rowcount
+            return mark_gone(self.db, self.run, unlisted)
 
     def counts(self) -> Counts:
         """Of this run: only files that it has seen, and whatever has gone."""

@@ -30,13 +30,17 @@ _GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One picture: `pixels` uint8 (3, S, S), their `dhash`, the file's `facts`; or else `error`, why there is none."""
+    """One picture: `pixels` uint8 (3, S, S), their `dhash`, the file's `facts`; or `error`, why there is none.
+
+    Of a picture whose content is known there is its `digest` alone.
+    """
 
     name: str
     pixels: Tensor | None = None
     dhash: int = 0
     facts: Facts | None = None
     error: str = ""
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,9 @@ class DecodePool:
         num_workers: how many processes.
         timeout_seconds: a picture that takes longer, reading included, is given up.
         max_bytes: of memory for one worker (on Linux); a picture that needs more is given up.
+
+    Attributes:
+        known: digests of contents by name; a file that has one of those under its name is read, not decoded.
     """
 
     def __init__(
@@ -76,6 +83,7 @@ class DecodePool:
         max_bytes: int = 2 * 2**30,
     ) -> None:
         self._orders = Orders(source, image_size, timeout_seconds, max_bytes)
+        self.known: dict[str, frozenset[bytes]] = {}
         self._num_workers = num_workers
         self._workers: list[Worker] = []
         self._asked = 0
@@ -111,7 +119,7 @@ class DecodePool:
 
     def _batch(self, items: list[tuple[str, Result]]) -> Batch:
         size = self._orders.image_size
-        squares = [result[0].permute(1, 2, 0) for _, result in items if not isinstance(result, str)]
+        squares = [result[0].permute(1, 2, 0) for _, result in items if isinstance(result, tuple)]
         pixels = (torch.stack(squares) if squares else torch.empty(0, size, size, 3, dtype=torch.uint8)).movedim(3, 1)
         seen = zip(pixels, dhash(pixels) if squares else [], strict=True)
         return Batch(pixels, [_decoded(name, result, seen) for name, result in items])
@@ -137,7 +145,7 @@ class DecodePool:
                 return
             window.append(Chunk(self._asked, taken))
             self._asked += len(taken)
-            worker.ask(window[-1])
+            worker.ask(window[-1], self.known)
 
     def _listen(self) -> None:
         """Take in what workers have answered; replace those that are dead or beyond recall."""
@@ -164,7 +172,7 @@ class DecodePool:
             if chunk.deaths[number] == _TRIES:
                 chunk.results[number] = reason
             if chunk.missing():
-                worker.ask(chunk)
+                worker.ask(chunk, self.known)
         return worker
 
     def _obituary(self, exit_code: int | None) -> str:
@@ -181,5 +189,7 @@ def _decoded(name: str, result: Result, seen: Iterator[tuple[Tensor, int]]) -> D
     """Takes the next of `seen`, pixels and hash, where the name has a picture."""
     if isinstance(result, str):
         return Decoded(name, error=result)
+    if isinstance(result, bytes):
+        return Decoded(name, digest=result)
     pixels, looks = next(seen)
     return Decoded(name, pixels, looks, result[1])

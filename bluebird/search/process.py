@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
@@ -28,8 +29,8 @@ _ENVIRONMENT = {
 }
 """With memory kept, small photos take half the time."""
 
-Result = tuple[Tensor, Facts] | str
-"""A square uint8 (3, S, S) with the facts of its file, or why there is none."""
+Result = tuple[Tensor, Facts] | bytes | str
+"""A square uint8 (3, S, S) with the facts of its file; the digest of a known content; or why there is none."""
 
 
 @dataclass(slots=True)
@@ -105,13 +106,15 @@ class Worker:
     def is_free(self) -> bool:
         return len(self.pending) < len(self._halves)
 
-    def ask(self, chunk: Chunk) -> None:
-        """Send for what is missing of a chunk."""
+    def ask(self, chunk: Chunk, known: Mapping[str, frozenset[bytes]]) -> None:
+        """Send for what is missing of a chunk; `known` is that of the `DecodePool`."""
         self.pending.append(chunk)
         half = self._halves[len(self.pending) - 1]
         names = zip(chunk.numbers(), chunk.names, strict=True)
         tasks: list[Task] = [
-            (number, half + number - chunk.first, name) for number, name in names if number not in chunk.results
+            (number, half + number - chunk.first, name, known.get(name, frozenset()))
+            for number, name in names
+            if number not in chunk.results
         ]
         with suppress(OSError):
             self.connection.send(tasks)
@@ -123,13 +126,13 @@ class Worker:
             EOFError, OSError: the worker is dead.
             BluebirdError: it could not begin.
         """
-        answers: list[Answer | str] | str = self.connection.recv()
+        answers: list[Answer | bytes | str] | str = self.connection.recv()
         if isinstance(answers, str):
             raise BluebirdError(f"a decoding process could not begin ({answers})")
         chunk = self.pending.popleft()
         for number, answer in zip(chunk.missing(), answers, strict=True):
             slot = self._halves[0] + number - chunk.first
-            chunk.results[number] = answer if isinstance(answer, str) else self._result(answer, slot)
+            chunk.results[number] = self._result(answer, slot) if isinstance(answer, Answer) else answer
         self._halves.rotate(-1)
 
     def _result(self, answer: Answer, slot: int) -> Result:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+import torch
+
 from bluebird.engines.engine import Answers, Engine
-from bluebird.errors import DataError, UnreadablePictureError
+from bluebird.errors import DataError
+from bluebird.pixels.quick import Facts
 from bluebird.search.batch_size import BatchSize
 from bluebird.search.found import Found, Source
-from bluebird.search.ledger import Ledger
+from bluebird.search.ledger import Contents, Ledger
 from bluebird.search.pool import Batch, Decoded, DecodePool
 from bluebird.search.row import Row
 from bluebird.search.sources.names import UNLISTED
@@ -23,15 +26,28 @@ _LISTED = 512
 """Files that are looked up in the ledger at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """A batch, and the rows of those of its pictures whose content was scored before, by name."""
+
+    batch: Batch
+    known: dict[str, Row]
+
+    def unknown(self) -> torch.Tensor:
+        """The pixels that the network is to be asked about."""
+        names = [decoded.name for decoded in self.batch.decoded if decoded.pixels is not None]
+        pixels = self.batch.pixels
+        return pixels[[name not in self.known for name in names]] if self.known else pixels
+
+
 class Scan:
     """One run over a source.
 
     Args:
         source: what is searched.
-        ledger: open; keeps a row for each file.
+        ledger: open; keeps a row for each file, and scores for its target.
         pool: decodes; started.
         engine: the model.
-        targets: numbers of the classes whose probabilities add up to the score.
         batch_size: how many pictures in a forward pass.
         embeddings: keep what the network's last layer decides on, too.
         retry_failed: try files again that could not be read before, though they have not changed.
@@ -44,7 +60,6 @@ class Scan:
         ledger: Ledger,
         pool: DecodePool,
         engine: Engine,
-        targets: Sequence[int],
         *,
         batch_size: BatchSize | None = None,
         embeddings: bool = False,
@@ -52,12 +67,12 @@ class Scan:
         progress: Callable[[Sequence[Row], int], None] = lambda rows, unchanged: None,
     ) -> None:
         self.source, self.ledger, self.pool, self.engine = source, ledger, pool, engine
-        self.targets = list(targets)
         self.batch_size = batch_size or BatchSize()
         self.embeddings = embeddings
         self.retry_failed = retry_failed
         self.progress = progress
         self._waiting: dict[str, Found] = {}
+        self._alike: dict[str, Contents] = {}
         self._unlisted: list[str] = []
 
     def run(self) -> int:
@@ -67,9 +82,9 @@ class Scan:
             OutputError: the ledger cannot be written any more; all batches before stay.
             DataError: the source has gone, or holds no file; what was known of its files stays as it was.
         """
-        batches = self.pool.decode_batches(self._names(), self.batch_size)
-        for batch, answers in in_streams(self._asked, batches, self.engine.streams, self.engine.enter_thread):
-            self._write(self._rows(batch, answers))
+        batches = map(self._met, self.pool.decode_batches(self._names(), self.batch_size))
+        for met, answers in in_streams(self._asked, batches, self.engine.streams, self.engine.enter_thread):
+            self._write(self._rows(met, answers))
         if next(iter(self.source), None) is None:  # a drive that is not there (any more) says nothing of its files
             raise DataError(f"{self.ledger.root!r}: no files in it, so there is nothing to predict")
         return self.ledger.finish(self._unlisted)
@@ -81,55 +96,61 @@ class Scan:
             unchanged = self.ledger.unchanged(files, retry_failed=self.retry_failed)
             self.progress((), len(unchanged))
             new = [file for file in files if file.name not in unchanged]
-            settled = {row.name: row for row in self._settled(new)}
-            if settled:
-                self._write(list(settled.values()))
+            contents = self.ledger.contents({file.size for file in new if not file.skipped})
+            skipped = [Row(f.name, f.size, f.mtime_ns, "skipped", f.skipped) for f in new if f.skipped]
+            if skipped:
+                self._write(skipped)
             for file in new:
-                if file.name not in settled:
+                if not file.skipped:
                     self._waiting[file.name] = file
+                    if alike := contents.get(file.size):
+                        self._alike[file.name] = alike
+                        self.pool.known[file.name] = frozenset(alike)
                     yield file.name
 
-    def _settled(self, files: Sequence[Found]) -> Iterator[Row]:
-        """Rows that need no decoding: of what is to be skipped, and of pictures known by another name."""
-        sizes = self.ledger.sizes_known([file.size for file in files])
-        for file in files:
-            if file.skipped:
-                yield Row(file.name, file.size, file.mtime_ns, "skipped", file.skipped)
-            elif file.size in sizes and (row := self._known(file)) is not None:
-                yield row
+    def _met(self, batch: Batch) -> _Met:
+        """A picture that was moved, copied or touched is known by its content, which the pool has read: nobody else
+        reads anything, for only the pool outlives files that stall, bloat or crash whoever does."""
+        known = {}
+        for decoded in batch.decoded:
+            file = self._waiting[decoded.name]
+            if alike := self._alike.pop(decoded.name, None):
+                del self.pool.known[decoded.name]
+            if alike and decoded.digest:
+                known[decoded.name] = self.ledger.row_of(file, decoded.digest, alike[decoded.digest])
+            elif decoded.facts and (row := self.ledger.same_content(file, decoded.facts.digest)):
+                known[decoded.name] = row
+        return _Met(batch, known)
 
-    def _known(self, file: Found) -> Row | None:
-        try:
-            data = self.source.read(file.name)
-        except UnreadablePictureError:
-            return None  # the pool will find out, and say why
-        return self.ledger.same_content(file, hashlib.blake2b(data, digest_size=16).digest())
-
-    def _asked(self, batch: Batch) -> tuple[Batch, Answers | None]:
-        """A batch with its answers; called in several threads."""
-        if not len(batch.pixels):
-            return batch, None
+    def _asked(self, met: _Met) -> tuple[_Met, Answers | None]:
+        """A batch with answers for what is unknown of it; called in several threads."""
+        pixels = met.unknown()
+        if not len(pixels):
+            return met, None
         began = time.perf_counter()
-        answers = self.engine.ask(batch.pixels)
-        self.batch_size.note(len(batch.pixels), time.perf_counter() - began)
-        return batch, answers
+        answers = self.engine.ask(pixels)
+        self.batch_size.note(len(pixels), time.perf_counter() - began)
+        return met, answers
 
-    def _rows(self, batch: Batch, answers: Answers | None) -> list[Row]:
-        place = iter(range(len(batch.pixels)))
-        return [
-            self._row(decoded, answers, next(place) if decoded.pixels is not None else -1) for decoded in batch.decoded
-        ]
+    def _rows(self, met: _Met, answers: Answers | None) -> list[Row]:
+        rows, place = [], 0
+        for decoded in met.batch.decoded:
+            file = self._waiting.pop(decoded.name)
+            if decoded.name in met.known:
+                rows.append(met.known[decoded.name])
+            elif answers is None or decoded.facts is None:
+                rows.append(Row(file.name, file.size, file.mtime_ns, "failed", decoded.error))
+            else:
+                rows.append(self._row(file, decoded, decoded.facts, answers, place))
+                place += 1
+        return rows
 
-    def _row(self, decoded: Decoded, answers: Answers | None, place: int) -> Row:
-        file = self._waiting.pop(decoded.name)
-        if answers is None or decoded.facts is None:
-            return Row(file.name, file.size, file.mtime_ns, "failed", decoded.error)
-        facts = decoded.facts
-        probs = answers.probs[place].numpy()
+    def _row(self, file: Found, decoded: Decoded, facts: Facts, answers: Answers, place: int) -> Row:
+        probs = answers.probs[place].numpy().astype("<f4").tobytes()
         return Row(
             file.name, file.size, file.mtime_ns, "scored", "", facts.digest, facts.width, facts.height,
-            facts.orientation, facts.taken, decoded.dhash, probs.astype("<f4").tobytes(),
-            float(probs[self.targets].sum()), float(answers.novelty[place]),
+            facts.orientation, facts.taken, decoded.dhash, probs, self.ledger.score(probs),
+            float(answers.novelty[place]),
             answers.features[place].half().numpy().astype("<f2").tobytes() if self.embeddings else None,
         )  # fmt: skip
 

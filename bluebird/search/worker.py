@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bluebird.errors import UnreadablePictureError
-from bluebird.pixels.quick import Facts, load, room
+from bluebird.pixels.quick import Facts, content_digest, load, room
 from bluebird.search.found import Source
 
 OUT_OF_MEMORY = 77
@@ -33,8 +33,8 @@ START_SECONDS = 60.0
 _SLOT_BYTES, _MOST_PICTURES = 2**25, 16  # of one chunk
 _HEADER = mmap.PAGESIZE
 
-Task = tuple[int, int, str]
-"""A picture's number in the scan, the slot that its pixels go to, and its name."""
+Task = tuple[int, int, str, frozenset[bytes]]
+"""A picture's number in the scan, the slot that its pixels go to, its name, and contents that need no decoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +127,17 @@ def _serve(connection: Connection, orders: Orders, slots: Slots) -> None:
         connection.send(answers)
 
 
-def _answer(task: Task, orders: Orders, slots: Slots) -> Answer | str:
-    """The picture, or in one line why there is none."""
-    slots.at, slot, name = task
+def _answer(task: Task, orders: Orders, slots: Slots) -> Answer | bytes | str:
+    """The picture; the digest of its content, where that is known; or in one line why there is none."""
+    slots.at, slot, name, known = task
     # The default action of the alarm is the system's: it ends a decoder that never returns to Python, and also one
     # whose pool was killed meanwhile.
     signal.setitimer(signal.ITIMER_REAL, orders.timeout_seconds)
     try:
-        loaded = load(orders.source.read(name), name, orders.image_size)
+        data = orders.source.read(name)
+        if known and (digest := content_digest(data)) in known:
+            return digest
+        loaded = load(data, name, orders.image_size)
         height, width, _ = loaded.pixels.shape
         slots.pixels(slot, height, width)[:] = loaded.pixels
         return Answer(height, width, loaded.extent, loaded.turn, loaded.facts)

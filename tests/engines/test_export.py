@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bluebird.bundle import Bundle, Preprocessing, save_bundle
+from bluebird.bundle import Bundle, Preprocessing, load_model, save_bundle
 from bluebird.engines import open_engine
 from bluebird.engines.engine import Engine
 from bluebird.engines.export import FILES, export, open_export
@@ -107,6 +108,42 @@ def test_each_engine_has_a_fingerprint_of_its_own(exported: tuple[Bundle, Path])
     assert open_engine(model, folder, "torch")[1] == model.fingerprint
 
 
+@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+def test_without_its_network_built_a_model_has_the_same_fingerprints_and_the_same_answers(
+    exported: tuple[Bundle, Path], kind: str
+) -> None:
+    model, folder = exported
+    unbuilt = load_model(folder, build=False)
+    assert (unbuilt.fingerprint, unbuilt.classes) == (model.fingerprint, model.classes)
+    (engine, fingerprint), (other, expected) = open_engine(unbuilt, folder, kind), open_engine(model, folder, kind)
+    assert fingerprint == expected
+    assert torch.equal(*(_asked(one, _pixels(model))[0] for one in (engine, other)))
+
+
+def test_a_model_that_is_asked_through_an_export_needs_neither_torchvision_nor_its_network(tmp_path: Path) -> None:
+    model = _model("backbone")
+    save_bundle(model, tmp_path)
+    export(model, "onnx", tmp_path, _pixels(model))
+    code = """import sys
+from pathlib import Path
+from bluebird.bundle import load_model
+from bluebird.engines import open_engine
+open_engine(load_model(Path(sys.argv[1]), build=False), Path(sys.argv[1]), "onnx")
+print(*{"torchvision", "torch._dynamo", "torch.fx.experimental.optimization"} & set(sys.modules))"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == ""
+
+
+def test_a_card_that_says_less_than_the_network_does_is_still_that_of_the_model(tmp_path: Path) -> None:
+    model = _model("backbone")
+    save_bundle(model, tmp_path)
+    card = json.loads((tmp_path / "model.json").read_text())
+    del card["arguments"]["freeze"], card["card_sha256"]
+    card["card_sha256"] = hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    assert load_model(tmp_path, build=False).fingerprint == load_model(tmp_path).fingerprint == model.fingerprint
+
+
 def test_whole_numbers_of_8_bits_come_near(tmp_path: Path) -> None:
     model = _model("cnn")
     check = export(model, "openvino-int8", tmp_path, _pixels(model, 64))
@@ -122,6 +159,13 @@ def test_an_export_of_another_model_is_refused(tmp_path: Path) -> None:
     export(_model("mlp"), "onnx", tmp_path, _pixels(_model("mlp")))
     with pytest.raises(BundleError, match="made from another model"):
         open_export(_model("mlp", seed=1), "onnx", tmp_path)
+
+
+def test_an_export_of_another_model_is_refused_where_no_network_is_built_too(tmp_path: Path) -> None:
+    export(_model("backbone"), "onnx", tmp_path, _pixels(_model("backbone")))
+    save_bundle(_model("backbone", seed=1), tmp_path)
+    with pytest.raises(BundleError, match="made from another model"):
+        open_engine(load_model(tmp_path, build=False), tmp_path, "onnx")
 
 
 @pytest.mark.parametrize(

@@ -44,3 +44,9 @@ def ask(folder: Path, query: str) -> list[tuple[Any, ...]]:
     """What another program reads in the file."""
     with closing(sqlite3.connect(folder / "finds.sqlite")) as db:
         return db.execute(query).fetchall()
+
+
+def change(folder: Path, statement: str) -> None:
+    """What another program does to the file."""
+    with closing(sqlite3.connect(folder / "finds.sqlite")) as db, db:
+        db.execute(statement)

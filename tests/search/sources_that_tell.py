@@ -1,4 +1,5 @@
-"""Sources around a folder for real worker processes: one notes who reads what, one loses files.
+"""Sources around a folder for real worker processes: one notes who reads what, one loses files, one
+stalls.
 
 They stand in a file of their own, for a worker imports it: without pytest and torch it starts at once.
 """
@@ -6,6 +7,7 @@ They stand in a file of their own, for a worker imports it: without pytest and t
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,3 +55,15 @@ class Vanishing(Noted):
         for name in self.names:
             (self.folder / name).unlink(missing_ok=True)
         return iter(listed)
+
+
+@dataclass
+class Stalling(Noted):
+    """Never comes to the end of reading the files of these names."""
+
+    names: tuple[str, ...] = ()
+
+    def read(self, name: str) -> bytes:
+        if name in self.names:
+            time.sleep(1000)
+        return super().read(name)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from bluebird.errors import BluebirdError, UnreadablePictureError
 from bluebird.pixels.decode import decode
 from bluebird.pixels.quick import shrink
 from bluebird.search.pool import Decoded, DecodePool
+from bluebird.search.sources import open_source
 from tests.conftest import REPOSITORY
 from tests.search.hostile import Files, Hostile, Unborn, colour_of
 
@@ -255,3 +257,25 @@ def test_while_it_works_torch_has_one_thread_here_and_afterwards_as_many_as_befo
     with DecodePool(Files(), 16):
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
+
+
+def test_a_file_of_known_content_is_read_and_not_decoded(tmp_path: Path) -> None:
+    for number in range(3):
+        Image.new("RGB", (20, 20), (80 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    contents = [(tmp_path / f"{number}.png").read_bytes() for number in range(3)]
+    digests = [hashlib.blake2b(content, digest_size=16).digest() for content in contents]
+    (tmp_path / "broken.png").write_bytes(b"no picture at all")
+    broken = hashlib.blake2b(b"no picture at all", digest_size=16).digest()
+    with DecodePool(open_source(str(tmp_path)), SIZE) as pool:
+        pool.known = {
+            "0.png": frozenset([*digests]),
+            "1.png": frozenset([digests[0]]),
+            "broken.png": frozenset([broken]),
+        }
+        known, other, unasked, unread = pool.decode(["0.png", "1.png", "2.png", "broken.png"])
+    assert known == Decoded("0.png", digest=digests[0])
+    assert unread == Decoded("broken.png", digest=broken)  # nobody has looked what it is
+    for decoded, digest in ((other, digests[1]), (unasked, digests[2])):
+        assert decoded.pixels is not None
+        assert decoded.facts is not None
+        assert decoded.facts.digest == digest

@@ -29,7 +29,8 @@ from bluebird.search.rank import rank
 from bluebird.search.results import Results
 from bluebird.search.row import Row
 from bluebird.search.scan import Scan
-from tests.search.sources_that_tell import Noted, Vanishing
+from tests.search.ledgers import change
+from tests.search.sources_that_tell import Noted, Stalling, Vanishing
 
 SIZE = 16
 CLASSES = ("a", "b", "c")
@@ -119,7 +120,7 @@ def scan(pool: DecodePool, source: Noted, tmp_path: Path) -> Scanned:
         with Ledger(tmp_path / out, "root", model.fingerprint, CLASSES) as ledger:
             ledger.aim(["b"])
             engine = Engine(Torch(model), model.familiarity)
-            scan = Scan(source, ledger, pool, engine, [1], batch_size=BatchSize(batch_size), progress=run.note, **more)
+            scan = Scan(source, ledger, pool, engine, batch_size=BatchSize(batch_size), progress=run.note, **more)
             run.gone = scan.run()
             run.results = rank(ledger, ["b"])
             run.ranking = [(find.rank, find.name, find.leader) for find in run.results.finds()]
@@ -210,22 +211,51 @@ def test_what_is_new_or_changed_is_scored_and_what_has_gone_is_marked(
     assert not any(row[-2] for row in back.table)
 
 
-def test_a_moved_or_copied_or_touched_file_is_read_once_by_the_scan_and_by_no_worker(
-    scan: Scanned, source: Noted, folder: Path
+def test_a_moved_or_copied_or_touched_file_is_read_once_by_a_worker_and_known_by_its_content(
+    scan: Scanned, source: Noted, folder: Path, tmp_path: Path
 ) -> None:
+    scan()
+    change(tmp_path / "out", "UPDATE pictures SET novelty = novelty + 2")  # as no network would say
     first = scan()
-    assert os.getpid() not in {process for processes in source.readers().values() for process in processes}
+    source.readers()
     (folder / "0" / "00.png").rename(folder / "moved.png")
     shutil.copyfile(folder / "1" / "01.png", folder / "copied.png")
     os.utime(folder / "1" / "03.png", ns=(1, 10**18))
     second = scan()
-    assert source.readers() == {name: [os.getpid()] for name in ("moved.png", "copied.png", "1/03.png")}
+    readers = source.readers()
+    assert {name: len(processes) for name, processes in readers.items()} == dict.fromkeys(second.statuses, 1)
+    assert set(readers) == {"moved.png", "copied.png", "1/03.png"}
+    assert os.getpid() not in {process for processes in readers.values() for process in processes}
     assert second.gone == 1
     old, new = ({row[0]: row for row in run.table} for run in (first, second))
     for name, origin in (("moved.png", "0/00.png"), ("copied.png", "1/01.png"), ("1/03.png", "1/03.png")):
         assert new[name][3:-2] == old[origin][3:-2]
         assert (new[name][-1], new[name][-2]) == (old[origin][-1], 0)
     assert new["1/03.png"][2] == 10**18
+
+
+def test_of_a_batch_only_what_is_not_known_is_asked_about(scan: Scanned, folder: Path) -> None:
+    scan()
+    for number in range(8):
+        (folder / f"{number % 2}" / f"{number:02d}.png").rename(folder / f"{2 * number:02d}.png")
+        paint(folder / f"{2 * number + 1:02d}.png", 300 + number)
+    (folder / "05b.png").write_text("no picture")
+    run, anew = scan(), scan("anew")
+    assert len(run.written) == 17
+    assert [row[:-2] for row in run.table if not row[-2]] == [row[:-2] for row in anew.table]
+
+
+def test_a_new_file_of_a_known_size_that_stalls_whoever_reads_it_costs_itself_alone(
+    scan: Scanned, source: Noted, folder: Path
+) -> None:
+    scan()
+    shutil.copyfile(folder / "0" / "00.png", folder / "stalls.png")
+    stalling = Stalling(folder, source.notes, ("stalls.png",))
+    with DecodePool(stalling, SIZE, 1, timeout_seconds=0.5) as pool:
+        run = scan(source=stalling, pool=pool)
+    assert [(row.name, row.status, row.reason) for row in run.written] == [
+        ("stalls.png", "failed", "gave up after 0.5 s")
+    ]
 
 
 def test_a_new_file_of_a_known_size_but_other_content_is_scored_for_itself(

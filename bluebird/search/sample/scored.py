@@ -88,7 +88,10 @@ def read_paths(scored: Scored, places: npt.NDArray[np.int64]) -> list[str]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30)
+    # not mode=ro: whoever closes the ledger last tidies up its log, which such a connection makes and has to leave
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=30)
+    db.execute("PRAGMA query_only = ON")
+    return db
 
 
 def _read(db: sqlite3.Connection, path: Path) -> Scored:

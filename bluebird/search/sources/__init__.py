@@ -46,7 +46,7 @@ def open_source(where: str, *, every_seconds: float = 1.0, exclude: Sequence[Pat
     if where == "-":
         return ListSource(Path.cwd(), _unique(read_stdin()), every_seconds, excluded)
     if _URL.match(where):
-        return open_remote(where)
+        return open_remote(where, excluded)
     try:
         return _open_path(Path(where).absolute(), every_seconds, excluded)
     except (FileNotFoundError, NotADirectoryError):

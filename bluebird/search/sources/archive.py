@@ -71,7 +71,7 @@ class ArchiveSource:
                     pass
         except UnreadablePictureError as error:
             return error.reason
-        return "an archive, whose files are found by themselves"
+        return "an archive that opens again, whose files are found by themselves in the next search"
 
 
 def is_archive(path: Path) -> bool:

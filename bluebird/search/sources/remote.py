@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from bluebird.errors import DataError, UnreadablePictureError, UsageError
 from bluebird.pixels.walk import passes_hidden
 from bluebird.search.found import Found
-from bluebird.search.sources.disk import MAX_FILE_BYTES, not_empty, reason_of
+from bluebird.search.sources.disk import MAX_FILE_BYTES, is_link, not_empty, reason_of
 from bluebird.search.sources.names import HIDDEN, UNLISTED, kind_of
+from bluebird.search.sources.own import Own
 
 _MAX_DEPTH = 64  # a link to a folder above looks, from outside, like folders without end
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")  # each backend has its own word
@@ -29,10 +32,13 @@ class RemoteSource:
     Args:
         url: `s3://bucket/folder`, `https://host/folder` or whatever else fsspec knows.
         single: the name of the only file, where the URL was that of a file.
+        exclude: what the search writes to, without links in the paths; passed over as `Own` tells it where the URL
+            leads to this machine's own disk (`file://`).
     """
 
     url: str
     single: str = ""
+    exclude: tuple[Path, ...] = ()
 
     def __iter__(self) -> Iterator[Found]:
         """
@@ -43,11 +49,12 @@ class RemoteSource:
         if self.single:
             yield _found(self.single, _info(filesystem, f"{root.rstrip('/')}/{self.single}", self.url))
             return
-        levels = [self._list(filesystem, root, "")]
+        own = self._own(filesystem, root)
+        levels = [self._list(filesystem, own, root, "")]
         while levels:
             for item in levels[-1]:
                 if isinstance(item, tuple):
-                    levels.append(self._list(filesystem, *item))
+                    levels.append(self._list(filesystem, own, *item))
                     break
                 yield item
             else:
@@ -70,7 +77,13 @@ class RemoteSource:
             raise UnreadablePictureError(name, reason) from None
         return not_empty(data, name)
 
-    def _list(self, filesystem: Any, path: str, name: str) -> Iterator[Found | tuple[str, str]]:
+    def _own(self, filesystem: Any, root: str) -> Own | None:
+        """What to pass over; None where nothing of it can be."""
+        from fsspec.implementations.local import LocalFileSystem
+
+        return Own(self.exclude, Path(root).resolve()) if isinstance(filesystem, LocalFileSystem) else None
+
+    def _list(self, filesystem: Any, own: Own | None, path: str, name: str) -> Iterator[Found | tuple[str, str]]:
         """The files of one folder, and path and name of the folders in it."""
         if name.count("/") > _MAX_DEPTH:
             yield Found(name, 0, 0, f"more than {_MAX_DEPTH} folders deep: perhaps a circle of links")
@@ -83,11 +96,13 @@ class RemoteSource:
             yield Found(name, 0, 0, f"{UNLISTED}: {reason_of(error)}")
             return
         for child, info in entries:
+            if own and _is_own(own, info["name"], is_folder=child.endswith("/")):
+                continue
             yield (info["name"], name + child) if child.endswith("/") else _found(name + child, info)
 
 
-def open_remote(url: str) -> RemoteSource:
-    """The source for a URL, after one question to the other side.
+def open_remote(url: str, exclude: tuple[Path, ...] = ()) -> RemoteSource:
+    """The source for a URL, after one question to the other side; `exclude` as in `RemoteSource`.
 
     Raises:
         UsageError: fsspec, or what it needs for this kind of URL, is not installed.
@@ -96,9 +111,9 @@ def open_remote(url: str) -> RemoteSource:
     filesystem, root = _connect(url)
     info = _info(filesystem, root, url)
     if info["type"] == "directory" or info.get("mimetype") == "text/html":  # a web server's page of links
-        return RemoteSource(url)
+        return RemoteSource(url, exclude=exclude)
     folder, _, single = url.rstrip("/").rpartition("/")
-    return RemoteSource(folder, single)
+    return RemoteSource(folder, single, exclude)
 
 
 def _connect(url: str) -> tuple[Any, str]:
@@ -150,6 +165,10 @@ def _children(infos: list[_Info], path: str) -> Iterator[tuple[str, _Info]]:
         folder = name if name.endswith("/") else folder
         if name:
             yield name, names[name]
+
+
+def _is_own(own: Own, path: str, *, is_folder: bool) -> bool:
+    return own.has_folder(os.path.realpath(path)) if is_folder else own.has_file(path, is_link=is_link(Path(path)))
 
 
 def _leads_away(link: str) -> bool:

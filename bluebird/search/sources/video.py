@@ -49,7 +49,7 @@ class VideoSource:
             if name == self.name:
                 with closing(Video.open(self.path)) as video:
                     list(video.times(every_seconds=60))
-                raise LookupError("a video, whose frames are found by themselves")
+                raise LookupError("a video that opens again, whose frames are found by themselves in the next search")
             picture = _HANDLES.get(self.path).picture(float(name.removeprefix(f"{self.name}#t=")))
         file = io.BytesIO()
         picture.save(file, "BMP")

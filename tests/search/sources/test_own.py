@@ -85,3 +85,12 @@ def test_a_disk_that_does_not_tell_capitals_apart_is_asked(place: Path) -> None:
     own = Own([place / "PHOTOS"], place / "photos" / "deep")
     assert own.has_file(os.fspath(place / "photos" / "finds.csv"), is_link=False)
     assert not own.has_folder(os.fspath(place / "photos"))
+
+
+@pytest.mark.parametrize("out", ["photos", "photos/deep", "link"])
+def test_a_file_url_passes_over_what_the_path_passes_over(place: Path, out: str) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed: pip install 'bluebird[remote]'")
+    (place / "link").symlink_to("photos")
+    (place / "photos" / "table").symlink_to(place / "photos" / "finds.csv")
+    assert _names((place / "photos").as_uri(), out) == _names("photos", out)
+    assert len(_names((place / "photos").as_uri(), "elsewhere")) == 2 * len([*WRITTEN, *OTHERS]) - 1
