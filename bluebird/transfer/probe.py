@@ -23,10 +23,11 @@ _ENOUGH = 1e-5  # of the loss's slope
 
 @dataclass(frozen=True)
 class Trial:
-    """A weight decay, and the loss and accuracy it had on pictures that were held out."""
+    """A weight decay, and the loss, its standard error, and the accuracy it had on pictures that were held out."""
 
     weight_decay: float
     loss: float
+    error: float
     accuracy: float
 
 
@@ -44,14 +45,16 @@ def fit_probe(train: Features, num_classes: int, weight_decays: Sequence[float] 
 
     Each quarter of a class is held out once, in the order of the pictures, so that neighbours, which are often of one
     moment, stay together; what counts is the mean loss of all that were held out. Decays are tried from strong to weak,
-    until two in a row are no better. The val split has no part in it: it can still tell how good the head is.
+    until two in a row are no better; the strongest is taken whose loss lies within a standard error of the least. The
+    val split has no part in it: it can still tell how good the head is.
 
     Features are centred and scaled for the fit, all by one number, so that their variances have the mean 1. It
     minimises the mean cross-entropy and half the weight decay times the sum of squared weights; the bias decays not.
     All is in float64 on the CPU, so that the same features give the same head. Where there are more features than
     pictures, the fit happens in the space that the pictures span, in which the best weights lie.
 
-    Source: L-BFGS with strong Wolfe conditions (Nocedal and Wright 2006, ch. 7), as torch has it.
+    Source: L-BFGS with strong Wolfe conditions (Nocedal and Wright 2006, ch. 7), as torch has it; the rule of one
+    standard error from Hastie, Tibshirani and Friedman 2009, section 7.10.
     """
     scale = Scale.shared(train.values.double())
     x, basis = _spanned(scale(train.values.double()))
@@ -61,15 +64,16 @@ def fit_probe(train: Features, num_classes: int, weight_decays: Sequence[float] 
     for decay in sorted(weight_decays, reverse=True):
         heads = [_fit(x[folds != fold], train.targets[folds != fold], head, decay) for fold, head in enumerate(heads)]
         trials.append(_judge(x, train.targets, folds, heads, decay))
-        if min(trials, key=_loss) not in trials[-_PATIENCE:]:
+        if _least(trials) not in trials[-_PATIENCE:]:
             break
-    best = min(trials, key=_loss)
+    least = _least(trials)
+    best = next(trial for trial in trials if trial.loss <= least.loss + least.error)
     head = _fit(x, train.targets, _blank(num_classes, x), best.weight_decay)
     return Probe(Head(head.weight @ basis, head.bias).after(scale), best, trials)
 
 
-def _loss(trial: Trial) -> float:
-    return trial.loss
+def _least(trials: Sequence[Trial]) -> Trial:
+    return min(trials, key=lambda trial: trial.loss)
 
 
 def _spanned(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,10 +94,11 @@ def _folds(targets: Tensor, num_classes: int) -> Tensor:
 
 
 def _judge(x: Tensor, targets: Tensor, folds: Tensor, heads: Sequence[Head], weight_decay: float) -> Trial:
-    """What each picture's loss is under the head that has not seen it."""
+    """What the pictures' loss is, each under the head that has not seen it."""
     logits = torch.stack([head(x) for head in heads])[folds, torch.arange(len(x))]
-    loss = functional.cross_entropy(logits, targets)
-    return Trial(weight_decay, float(loss), float((logits.argmax(1) == targets).double().mean()))
+    losses = functional.cross_entropy(logits, targets, reduction="none")
+    error = float(losses.std()) / len(losses) ** 0.5
+    return Trial(weight_decay, float(losses.mean()), error, float((logits.argmax(1) == targets).double().mean()))
 
 
 def _blank(num_classes: int, x: Tensor) -> Head:
