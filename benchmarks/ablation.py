@@ -1,7 +1,8 @@
 """What each piece of the training craft is worth: the recipe without it, or with it where the recipe has it not.
 
     python benchmarks/ablation.py PHOTOS
-    python benchmarks/ablation.py PHOTOS --seeds 1 --only mixup --only ema --more --trainer.max_epochs 10
+    python benchmarks/ablation.py cifar10 --per-class 500 --seeds 1 --more --data.image_size 32 \
+        --model.network.init_args.widths "[32, 64, 128]" --trainer.max_epochs 20
 
 PHOTOS holds train/CLASS and test/CLASS. Every line is `scripts/train.py --config configs/no_weights.yaml` with the
 options that stand in it, from the same seeds; what is told is the accuracy on test, and the difference to the recipe,
@@ -28,7 +29,7 @@ PIECES: dict[str, list[str]] = {
     RECIPE: [],
     "without flip": ["--data.augment.flip", "false"],
     "without crops": ["--data.augment.zoom", "0", "--data.augment.aspect", "0"],
-    "without shift": ["--data.augment.shift", "0"],
+    "with shift": ["--data.augment.shift", "0.1"],
     "without TrivialAugment": ["--data.augment.policy", "none"],
     "RandAugment instead": ["--data.augment.policy", "rand"],
     "with erasing": ["--data.augment.erase", "0.25"],
@@ -36,6 +37,7 @@ PIECES: dict[str, list[str]] = {
     "with cutmix": ["--data.augment.cutmix", "1.0"],
     "without label smoothing": ["--model.label_smoothing", "0"],
     "without ema": ["--ema.decay", "null"],
+    "stochastic averaging instead": ["--ema.decay", "null", "--swa.start", "0.75"],
     "constant rate": ["--model.schedule", "constant"],
     "without warm-up": ["--model.warmup", "0"],
     "without dropout": ["--model.network.init_args.dropout", "0"],
@@ -66,6 +68,18 @@ def accuracies(name: str, options: argparse.Namespace, place: Path) -> list[floa
     return [one["test/accuracy"] for one in figures.values()]
 
 
+def fewer(photos: Path, per_class: int | None, place: Path) -> Path:
+    """The folder itself, or one of links to the first photos of each class of train, and to all of test."""
+    if per_class is None:
+        return photos
+    for label in (photos / "train").iterdir():
+        (place / "train" / label.name).mkdir(parents=True)
+        for file in sorted(label.iterdir())[:per_class]:
+            (place / "train" / label.name / file.name).symlink_to(file)
+    (place / "test").symlink_to(photos / "test")
+    return place
+
+
 def line(name: str, found: Sequence[float], recipe: Sequence[float]) -> str:
     text = f"{name:<28}{statistics.mean(found):>8.1%}"
     if name == RECIPE:
@@ -80,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add = parser.add_argument
     add("photos", type=Path, metavar="PHOTOS")
     add("--config", type=Path, default=Path("configs/no_weights.yaml"), help="the recipe (default: no_weights.yaml)")
+    add("--per-class", type=int, metavar="N", help="learn from the first N photos of each class only")
     add("--seeds", type=int, default=3, help="default: 3")
     add("--only", action="append", default=[], metavar="WORD", help="lines in which it stands; may be given again")
     add("--more", nargs=argparse.REMAINDER, default=[], help="last: further options, for all")
@@ -87,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.photos = options.photos.absolute()
     chosen = [name for name in PIECES if name == RECIPE or not options.only or any(w in name for w in options.only)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as two:
+        options.photos = fewer(options.photos, options.per_class, Path(folder) / "photos")
         first, *others = (two.submit(accuracies, name, options, Path(folder)) for name in chosen)
         recipe = first.result()
         print(line(RECIPE, recipe, recipe), flush=True)

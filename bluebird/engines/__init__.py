@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 
 from bluebird.bundle import Bundle, bundle_folder
-from bluebird.engines.engine import Answers, Engine
+from bluebird.engines.engine import Answers, Engine, Fetch
 from bluebird.engines.export import FILES, open_export
 from bluebird.engines.native import CPU, Torch, cores
 from bluebird.errors import UsageError
 
-__all__ = ["CPU", "ENGINES", "Answers", "Engine", "cores", "open_engine"]
+__all__ = ["CPU", "ENGINES", "Answers", "Engine", "Fetch", "cores", "open_engine"]
 
 ENGINES = tuple(FILES)
 """What may compute: torch, and what is exported for others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,9 @@ from bluebird.nets.familiarity import familiarity, novelty
 _ROWS, _LEAST = 8, 16
 """Every library computes 8 pictures alike, wherever they stand and however many such blocks there are; but not a block
 that is alone, for which oneDNN has convolutions of its own."""
+
+Fetch = Callable[[Sequence[int]], Tensor]
+"""Gives uint8 (n, 3, S, S) of some pictures by their numbers."""
 
 
 class Runtime(Protocol):

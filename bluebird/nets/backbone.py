@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bluebird.errors import UsageError
@@ -37,6 +38,8 @@ class Backbone(Network):
             channels light up together as well, which tells apart what differs in details.
         mirror: look at each picture twice, as it is and mirrored left to right, and decide on the mean of both
             features, except in a training step. It takes twice the time.
+        scales: look at each picture at these shares of its side, and decide on the mean of the features, likewise;
+            [0.7, 1] takes half as long again.
 
     Raises:
         UsageError: no such name, timm is not installed, a size that the architecture cannot take, one that cannot be
@@ -53,6 +56,7 @@ class Backbone(Network):
         padding: Literal["as_built", "same"] = "as_built",
         pooling: Literal["as_built", "second_order"] = "as_built",
         mirror: bool = False,
+        scales: Sequence[float] = (1.0,),
     ) -> None:
         super().__init__(num_classes, image_size)
         check_dropout(dropout)
@@ -61,6 +65,7 @@ class Backbone(Network):
         self.arguments |= {"padding": padding} if padding != "as_built" else {}
         self.arguments |= {"pooling": pooling} if pooling != "as_built" else {}
         self.arguments |= {"mirror": True} if mirror else {}
+        self.arguments |= {"scales": list(scales)} if list(scales) != [1.0] else {}
         built = build(name, image_size)
         self.body = built.body
         self.classifier = built.classifier
@@ -71,6 +76,7 @@ class Backbone(Network):
         self.head = nn.Linear(self.pool.num_features if self.pool else built.features, num_classes)
         self.freeze, self.mirror = freeze, mirror
         self.body.requires_grad_(freeze != "body")
+        self.sides = self._sides(scales)
 
     def train(self, mode: bool = True) -> Backbone:
         """As every module's; what is frozen stays in evaluation."""
@@ -81,7 +87,15 @@ class Backbone(Network):
         return self
 
     def features(self, images: Tensor) -> Tensor:
-        return both_ways(self._look, images) if self.mirror and not self.training else self._look(images)
+        if self.training:
+            return self._look(images)
+        looks = [self._seen(images, side) for side in self.sides]
+        return sum(looks[1:], looks[0]) / len(looks)
+
+    def _seen(self, images: Tensor, side: int) -> Tensor:
+        if side != self.image_size:
+            images = functional.interpolate(images, size=(side, side), mode="bilinear")
+        return both_ways(self._look, images) if self.mirror else self._look(images)
 
     @property
     def pictures_to_measure(self) -> int:  # type: ignore[override]
@@ -103,6 +117,29 @@ class Backbone(Network):
     def decide(self, features: Tensor) -> Tensor:
         logits: Tensor = self.head(self.dropout(features))
         return logits
+
+    def _sides(self, scales: Sequence[float]) -> list[int]:
+        """In px, the largest last: where it looked at the whole is what a person is shown."""
+        if not scales or not all(0 < scale <= 1 for scale in scales):
+            raise UsageError(f"scales is {list(scales)}; expected shares of the picture's side above 0, up to 1")
+        sides = sorted({max(1, round(scale * self.image_size)) for scale in scales})
+        for side in sides:
+            self._check_side(side)
+        return sides
+
+    @torch.no_grad()
+    def _check_side(self, side: int) -> None:
+        if side == self.image_size:
+            return
+        self.eval()
+        try:
+            self._look(torch.zeros(1, 3, side, side))
+        except (RuntimeError, AssertionError, ValueError) as error:  # each library has its own
+            reason = " ".join(str(error).split())[:200]
+            raise UsageError(
+                f"scales: {self.arguments['name']} cannot look at pictures of {side} px ({reason}); leave scales out"
+            ) from error
+        self.train()
 
     def blocks(self) -> list[nn.Module]:
         """The parts of the body from the input to the output: stem, stages or blocks, at least five where there are.

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.special import softmax
-from torch import Tensor
 from torch.nn import functional
 from torch.utils.tensorboard.writer import SummaryWriter
 from torchvision.utils import make_grid
 
 from bluebird.bundle import Bundle, Validation
-from bluebird.engines import Engine
+from bluebird.engines import Engine, Fetch
 from bluebird.quality.calibration import reliability
 from bluebird.quality.ranking import ranking
 from bluebird.report.mistakes import confusion
@@ -24,9 +23,6 @@ from bluebird.watch.figures import draw_confusion, draw_looking, draw_precision_
 _MISTAKES, _IN_A_ROW = 16, 8
 _PROJECTED, _THUMBNAIL_PX = 500, 48
 _BATCH = 32
-
-Fetch = Callable[[Sequence[int]], Tensor]
-"""Gives the pictures of these numbers, uint8 (n, 3, S, S); memory need not hold all of them at once."""
 
 
 @dataclass(frozen=True)

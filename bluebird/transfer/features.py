@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 from tqdm import tqdm
 
-from bluebird.engines import Engine
+from bluebird.engines import Engine, Fetch
 from bluebird.files import write_whole
 
 _BATCH = 64
-
-Fetch = Callable[[Sequence[int]], Tensor]
-"""Gives the pictures of these numbers, uint8 (n, 3, S, S); memory need not hold all of them at once."""
 
 
 @dataclass(frozen=True)

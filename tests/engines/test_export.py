@@ -19,14 +19,16 @@ from bluebird.engines.engine import Engine
 from bluebird.engines.export import FILES, export, open_export
 from bluebird.engines.native import Torch
 from bluebird.errors import BundleError, OutputError, UsageError
-from bluebird.nets import CNN, MLP, Backbone, Network
+from bluebird.nets import CNN, MLP, Backbone, Network, WhitenedCNN
 
 NETWORKS: dict[str, Callable[[], Network]] = {
     "cnn": lambda: CNN(3, 16, stem=4, widths=[8, 12], blocks=[1, 1]),
     "mlp": lambda: MLP(3, 16, widths=[33]),
+    "whitened": lambda: WhitenedCNN(3, 16, widths=[8, 12], mirror=True),
     "backbone": lambda: Backbone(3, 32, "mobilenet_v3_small"),
     "second order": lambda: Backbone(3, 64, "mobilenet_v2", pooling="second_order"),
     "mirrored": lambda: Backbone(3, 32, "mobilenet_v3_small", mirror=True),
+    "several scales": lambda: Backbone(3, 64, "mobilenet_v3_small", mirror=True, scales=[0.7, 1.0]),
 }
 EXACT = ("torch", "onnx", "openvino")
 

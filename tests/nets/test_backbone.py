@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bluebird.bundle import Bundle, Preprocessing, load_model, save_bundle
-from bluebird.errors import BundleError
+from bluebird.errors import BundleError, UsageError
 from bluebird.nets import Backbone
 from bluebird.nets.attribution import GRAD_CAM, attribution, grad_cam
 
@@ -58,6 +58,46 @@ def test_a_mirrored_look_is_the_mean_of_both_and_only_while_it_judges() -> None:
         network.train()
         network.body.eval()  # batch norm by the same statistics
         assert torch.equal(network.features(images), network.body(images))
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_looks_at_several_scales_are_their_mean_and_only_while_it_judges(mirror: bool) -> None:
+    torch.manual_seed(0)
+    network = Backbone(4, 64, mirror=mirror, scales=[1.0, 0.75, 0.5]).eval()
+    images = torch.randn(3, 3, 64, 64)
+    ways = [images, images.flip(-1)] if mirror else [images]
+    with torch.no_grad():
+        looks = [
+            network.body(torch.nn.functional.interpolate(way, size=(side, side), mode="bilinear"))
+            for way in ways
+            for side in (64, 48, 32)
+        ]
+        assert torch.allclose(network.features(images), torch.stack(looks).mean(0), atol=1e-5)
+        network.train()
+        network.body.eval()
+        assert torch.equal(network.features(images), network.body(images))
+
+
+def test_where_it_looked_is_told_of_the_largest_of_several_looks() -> None:
+    torch.manual_seed(0)
+    network, images, classes = Backbone(3, 64, scales=[1, 0.5]).eval(), torch.randn(2, 3, 64, 64), torch.tensor([0, 2])
+    alone = Backbone(3, 64).eval()
+    alone.load_state_dict(network.state_dict())
+    assert torch.allclose(attribution(network, images, classes)[0], attribution(alone, images, classes)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "scales", "reason"),
+    [
+        ("resnet18", [], "scales is"),
+        ("resnet18", [1.5], "scales is"),
+        ("resnet18", [0.0, 1.0], "scales is"),
+        ("vit_b_32", [0.5, 1.0], "vit_b_32 cannot look at pictures of 32 px"),
+    ],
+)
+def test_scales_that_cannot_be_are_refused(name: str, scales: list[float], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        Backbone(3, 64, name, scales=scales)
 
 
 def test_where_it_looked_does_not_depend_on_which_way_the_picture_is_held() -> None:
