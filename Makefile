@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 ARGS ?=
-# The tests side by side, on a core each: torch's threads would only wait for one another.
-SPREAD := OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist worksteal
+# The tests side by side, on a core and 2 GB each: torch's threads would only wait for one another.
+SPREAD := OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: help train paint watch test trials check format bench figures clean
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 
 import torch
 from torch import Tensor, nn
@@ -43,16 +44,15 @@ def fused(model: Bundle) -> Whole:
     """`Whole` with each convolution doing the work of the batch norm behind it, to the same result."""
     whole = Whole(model).requires_grad_(False)
     for convolution, norm in _pairs(whole):
-        one, other = whole.get_submodule(convolution), whole.get_submodule(norm)
-        assert isinstance(one, nn.Conv2d)
-        assert isinstance(other, nn.BatchNorm2d)
-        whole.set_submodule(convolution, fuse_conv_bn_eval(one, other))
+        both = fuse_conv_bn_eval(whole.get_submodule(convolution), whole.get_submodule(norm))  # type: ignore[arg-type,type-var]
+        whole.set_submodule(convolution, both)
         whole.set_submodule(norm, nn.Identity())
     return whole
 
 
 def _pairs(whole: Whole) -> list[tuple[str, str]]:
-    """The names of convolutions and of the batch norms that take what these give, and nothing else does.
+    """The names of convolutions and of the batch norms behind them: the one gives to nothing else, the other takes
+    from nothing else.
 
     torch's own `fuse` would do it anew each time that a network looks at a picture.
     """
@@ -62,18 +62,20 @@ def _pairs(whole: Whole) -> list[tuple[str, str]]:
         nodes = symbolic_trace(whole).graph.nodes
     except Exception:  # a network whose Python cannot be traced stays as it is: slower, and the same
         return []
-    takers: dict[str, set[str]] = {}
-    for node in nodes:
-        for source in node.all_input_nodes:
-            takers.setdefault(str(source.target), set()).add(str(node.target) if node.op == "call_module" else "")
+    links = {(str(source.target), str(node.target)) for node in nodes for source in node.all_input_nodes}
+    gives, takes = Counter(name for name, _ in links), Counter(norm for _, norm in links)
     modules = dict(whole.named_modules())
-    pairs = [(name, norm) for name, (norm, *others) in takers.items() if not others and _fit(modules, name, norm)]
-    norms = [norm for _, norm in pairs]
-    return [(name, norm) for name, norm in pairs if norms.count(norm) == 1]
+    return [
+        (name, norm)
+        for name, norm in sorted(links)
+        if gives[name] == takes[norm] == 1 and _fit(modules.get(name), modules.get(norm))
+    ]
 
 
-def _fit(modules: dict[str, nn.Module], name: str, norm: str) -> bool:
-    return isinstance(modules.get(name), nn.Conv2d) and isinstance(modules.get(norm), nn.BatchNorm2d)
+def _fit(convolution: nn.Module | None, norm: nn.Module | None) -> bool:
+    """Whether they are these, and the norm has statistics. What is not torch's own, as timm's norms that activate too,
+    was opened while tracing and is not met here."""
+    return isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats
 
 
 def example(model: Bundle, count: int) -> Tensor:

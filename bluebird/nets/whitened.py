@@ -16,6 +16,7 @@ _EDGES = 2 * 3 * _PATCH * _PATCH  # each direction of a patch, forwards and back
 _NOISE = 5e-4  # variance below which a direction is taken for noise and not amplified
 _BATCH_NORM_MOMENTUM = 0.4  # a few epochs have to be enough for its statistics
 _HEAD = 1 / 9
+_PLACES = 2**22  # whose patches are measured: 400 MB
 
 
 class WhitenedUnits(nn.Module):
@@ -62,8 +63,6 @@ class WhitenedCNN(Network):
     stages as many as one likes, a scale in each batch norm, one rate for the biases, dropout.
     """
 
-    pictures_to_measure = 4096
-
     def __init__(
         self,
         num_classes: int,
@@ -92,6 +91,10 @@ class WhitenedCNN(Network):
             nn.init.normal_(self.head.weight, std=_HEAD)
             nn.init.zeros_(self.head.bias)
         self.to(memory_format=torch.channels_last)
+
+    @property
+    def pictures_to_measure(self) -> int:  # type: ignore[override]
+        return max(1, _PLACES // self.image_size**2)
 
     @torch.no_grad()
     def measure(self, images: Tensor) -> None:

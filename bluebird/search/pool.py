@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, repeat
 from multiprocessing.connection import wait
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,7 +72,8 @@ class DecodePool:
         max_bytes: of memory for one worker (on Linux); a picture that needs more is given up.
 
     Attributes:
-        known: digests of contents by name; a file that has one of those under its name is read, not decoded.
+        known: contents by name, by the digest of their file; a file with one of those under its name is read, not
+            decoded.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class DecodePool:
         max_bytes: int = 2 * 2**30,
     ) -> None:
         self._orders = Orders(source, image_size, timeout_seconds, max_bytes)
-        self.known: dict[str, frozenset[bytes]] = {}
+        self.known: dict[str, Mapping[bytes, Any]] = {}
         self._num_workers = num_workers
         self._workers: list[Worker] = []
         self._asked = 0

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
@@ -106,13 +106,13 @@ class Worker:
     def is_free(self) -> bool:
         return len(self.pending) < len(self._halves)
 
-    def ask(self, chunk: Chunk, known: Mapping[str, frozenset[bytes]]) -> None:
+    def ask(self, chunk: Chunk, known: Mapping[str, Iterable[bytes]]) -> None:
         """Send for what is missing of a chunk; `known` is that of the `DecodePool`."""
         self.pending.append(chunk)
         half = self._halves[len(self.pending) - 1]
         names = zip(chunk.numbers(), chunk.names, strict=True)
         tasks: list[Task] = [
-            (number, half + number - chunk.first, name, known.get(name, frozenset()))
+            (number, half + number - chunk.first, name, frozenset(known.get(name, ())))
             for number, name in names
             if number not in chunk.results
         ]

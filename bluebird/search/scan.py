@@ -15,7 +15,7 @@ from bluebird.errors import DataError
 from bluebird.pixels.quick import Facts
 from bluebird.search.batch_size import BatchSize
 from bluebird.search.found import Found, Source
-from bluebird.search.ledger import Contents, Ledger
+from bluebird.search.ledger import Ledger
 from bluebird.search.pool import Batch, Decoded, DecodePool
 from bluebird.search.row import Row
 from bluebird.search.sources.names import UNLISTED
@@ -72,7 +72,6 @@ class Scan:
         self.retry_failed = retry_failed
         self.progress = progress
         self._waiting: dict[str, Found] = {}
-        self._alike: dict[str, Contents] = {}
         self._unlisted: list[str] = []
 
     def run(self) -> int:
@@ -103,9 +102,7 @@ class Scan:
             for file in new:
                 if not file.skipped:
                     self._waiting[file.name] = file
-                    if alike := contents.get(file.size):
-                        self._alike[file.name] = alike
-                        self.pool.known[file.name] = frozenset(alike)
+                    self.pool.known[file.name] = contents.get(file.size, {})
                     yield file.name
 
     def _met(self, batch: Batch) -> _Met:
@@ -114,10 +111,9 @@ class Scan:
         known = {}
         for decoded in batch.decoded:
             file = self._waiting[decoded.name]
-            if alike := self._alike.pop(decoded.name, None):
-                del self.pool.known[decoded.name]
-            if alike and decoded.digest:
-                known[decoded.name] = self.ledger.row_of(file, decoded.digest, alike[decoded.digest])
+            contents = self.pool.known.pop(decoded.name)
+            if decoded.digest:
+                known[decoded.name] = self.ledger.row_of(file, decoded.digest, contents[decoded.digest])
             elif decoded.facts and (row := self.ledger.same_content(file, decoded.facts.digest)):
                 known[decoded.name] = row
         return _Met(batch, known)

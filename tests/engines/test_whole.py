@@ -62,6 +62,57 @@ def test_a_network_that_cannot_be_traced_is_asked_as_it_is() -> None:
     torch.testing.assert_close(probs, model.network(images), rtol=1e-4, atol=1e-5)
 
 
+class Activating(nn.BatchNorm2d):
+    """More than a norm, as some of timm's are."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return super().forward(maps).relu()
+
+
+class Entangled(Network):
+    """A norm behind two convolutions, a convolution before two norms and before one that no bundle has statistics of,
+    and one that is asked twice."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 16)
+        self.one, self.other, self.both, self.twice, self.odd = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(5))
+        self.shared, self.first, self.second, self.behind = (nn.BatchNorm2d(3) for _ in range(4))
+        self.untracked = nn.BatchNorm2d(3, track_running_stats=False)
+        self.head = nn.Linear(3, 3)
+
+    def features(self, images: Tensor) -> Tensor:
+        maps = self.shared(self.one(images)) + self.shared(self.other(images))
+        seen = self.both(maps)
+        maps = self.first(seen) + self.second(seen).relu()
+        maps = self.behind(self.twice(maps)) + self.behind(self.twice(maps.flip(-1)))
+        return self.untracked(self.odd(maps)).relu().mean((2, 3))
+
+    def decide(self, features: Tensor) -> Tensor:
+        return self.head(features)  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def test_a_norm_is_taken_over_once_and_only_by_a_convolution_that_it_belongs_to() -> None:
+    torch.manual_seed(0)
+    model, pixels = _bundle(Entangled()), _pixels(16)
+    quick = fused(model)
+    for got, expected in zip(quick(pixels), Whole(model)(pixels), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    gone = [name for name, module in quick.network.named_children() if isinstance(module, nn.Identity)]
+    assert gone == ["behind"]
+
+
+@torch.no_grad()
+def test_a_norm_that_does_more_stays() -> None:
+    torch.manual_seed(0)
+    network = CNN(3, 16, stem=4, widths=[8], blocks=[0])
+    network.stem[1] = Activating(4)
+    network.stem[2] = nn.Identity()
+    model, pixels = _bundle(network), _pixels(16)
+    quick = fused(model)
+    assert torch.allclose(quick(pixels)[1], Whole(model)(pixels)[1], atol=1e-4)
+
+
 @torch.no_grad()
 def test_probabilities_are_those_at_the_temperature_and_logits_are_not() -> None:
     model, pixels = replace(_bundle(MLP(3, 16, widths=[9])), temperature=2.5), _pixels(16)

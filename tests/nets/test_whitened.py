@@ -58,3 +58,9 @@ def test_a_picture_that_would_have_no_place_left_is_refused(side: int, widths: l
     with pytest.raises(UsageError, match=f"need at least {least} px"):
         WhitenedCNN(3, side, widths)
     WhitenedCNN(3, least, widths).eval()(torch.zeros(1, 3, least, least))
+
+
+@pytest.mark.parametrize("side", [8, 32, 224, 4000])
+def test_what_is_measured_stays_small_however_large_the_pictures_are(side: int) -> None:
+    count = WhitenedCNN(2, side, widths=[1]).pictures_to_measure
+    assert count == 1 or 2**21 < count * side**2 <= 2**22

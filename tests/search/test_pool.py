@@ -268,9 +268,9 @@ def test_a_file_of_known_content_is_read_and_not_decoded(tmp_path: Path) -> None
     broken = hashlib.blake2b(b"no picture at all", digest_size=16).digest()
     with DecodePool(open_source(str(tmp_path)), SIZE) as pool:
         pool.known = {
-            "0.png": frozenset([*digests]),
-            "1.png": frozenset([digests[0]]),
-            "broken.png": frozenset([broken]),
+            "0.png": dict.fromkeys(digests),
+            "1.png": {digests[0]: None},
+            "broken.png": {broken: None},
         }
         known, other, unasked, unread = pool.decode(["0.png", "1.png", "2.png", "broken.png"])
     assert known == Decoded("0.png", digest=digests[0])

@@ -33,7 +33,8 @@ class Start:
 
 
 def prepare(cli: TrainCLI, anew: bool) -> Start:
-    """Choose the recipe that was asked for, or else the one that fits the data, and load the weights.
+    """Choose the recipe that was asked for, or else the one that fits the data; load the weights, and let the network
+    measure what it does not learn.
 
     Args:
         anew: the training begins; one that goes on has its weights from a checkpoint.
@@ -43,14 +44,14 @@ def prepare(cli: TrainCLI, anew: bool) -> Start:
         BundleError: the weights are not those of this network.
     """
     asked, weights = cli.config.recipe, cli.config.weights
+    if asked not in ("auto", "scratch") and not weights:
+        raise UsageError(f"--recipe {asked} begins with weights; name them with --weights FILE, or --weights hub")
     notes = [load_pretrained(cli.model.network, weights)] if weights and anew else []
     if anew:
         _measure(cli)
     if asked == "auto":
         choice = choose_recipe(cli.datamodule.class_counts, bool(weights))
         return Start(choice.recipe, [*notes, f"recipe {choice.recipe}: {choice.reason}"] if weights else [])
-    if asked != "scratch" and not weights:
-        raise UsageError(f"--recipe {asked} begins with weights; name them with --weights FILE, or --weights hub")
     return Start(asked, notes)
 
 

@@ -60,6 +60,17 @@ def test_second_order_pooling_goes_by_what_the_training_pictures_show(
     assert torch.allclose(directions @ directions.T, torch.eye(len(directions)), atol=1e-4)  # drawn ones are not
 
 
+def test_a_network_that_measures_is_shown_training_pictures_before_it_learns(
+    make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    network = ["--model.network", "bluebird.nets.WhitenedCNN", "--model.network.init_args.widths", "[4, 8]"]
+    options = ["--data.root", str(make_folder(16)), "--runs_dir", str(tmp_path), "--name", "small", *network]
+    assert main(["train", *options, "--data.image_size", "16", "--trainer.max_epochs", "1"]) == 0
+    forwards = load_model(run_of(tmp_path)).network.whiten.weight[:12].flatten(1)  # scaled principal components
+    alike = torch.nn.functional.normalize(forwards) @ torch.nn.functional.normalize(forwards).T
+    assert torch.allclose(alike, torch.eye(12), atol=1e-3)  # drawn ones are not at right angles
+
+
 def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(
     weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
