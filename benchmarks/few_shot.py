@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from bluebird.bundle import Bundle, Preprocessing
-from bluebird.engines import open_engine
+from bluebird.engines.opened import open_engine
 from bluebird.nets import Backbone
 from bluebird.nets.pretrained import load_pretrained
 from bluebird.pixels.datamodule import BirdData

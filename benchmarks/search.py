@@ -26,8 +26,10 @@ from peers.prepare import CLASSES
 
 from bluebird.bundle import Bundle, Preprocessing, save_bundle
 from bluebird.cli.memory import keep_freed_memory
-from bluebird.engines import ENGINES, Engine, cores, open_engine
+from bluebird.engines import ENGINES, cores
+from bluebird.engines.engine import Engine
 from bluebird.engines.export import export
+from bluebird.engines.opened import open_engine
 from bluebird.nets import CNN, Backbone, Network
 from bluebird.search.batch_size import BatchSize
 from bluebird.search.ledger import Ledger

@@ -30,8 +30,9 @@ from torch.nn import functional
 from torchmetrics.functional.classification import binary_average_precision
 
 from bluebird.bundle import Bundle, Preprocessing, save_bundle
-from bluebird.engines import Engine, open_engine
+from bluebird.engines.engine import Engine
 from bluebird.engines.export import export
+from bluebird.engines.opened import open_engine
 from bluebird.nets import Backbone
 from bluebird.pixels.decode import decode_bytes
 from bluebird.pixels.quick import shrink

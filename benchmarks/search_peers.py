@@ -39,9 +39,6 @@ from peers.prepare import CLASSES, MEAN, STD, copy_photos, multiply_photos, writ
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = [*(f"{name}=={version(name).split('+')[0]}" for name in ("torch", "torchvision", "pillow")),
                 "timm", "fastai", "ultralytics", "scikit-learn"]  # fmt: skip
-LARGE = 240
-"""How many files of about 12 megapixels."""
-
 Answers = dict[str, npt.NDArray[np.float32]]
 
 
@@ -170,10 +167,11 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("photos", type=Path, metavar="PHOTOS", help="a folder with JPEG files anywhere below it")
-    add("--large-photos", type=Path, metavar="CAMERA", help=f"a folder of photos, multiplied to {LARGE}, for `large`")
+    add("--large-photos", type=Path, metavar="CAMERA", help="a folder of large photos, multiplied, for `large`")
     add("--only", choices=list(CASES), action="append", help="only this comparison; may be given again")
     add("--engines", nargs="+", default=["torch"], metavar="ENGINE", help="torch, onnx, openvino (default: torch)")
     add("--photos", dest="count", type=int, default=2000, metavar="N", help="how many of PHOTOS (default: 2000)")
+    add("--large-count", type=int, default=1000, metavar="N", help="how many large ones (default: 1000, some 3 GB)")
     add("--rounds", type=int, default=3, help="default: 3")
     add("--peers", type=Path, default=ROOT / ".peers", metavar="VENV", help="their environment (default: .peers)")
     options = parser.parse_args()
@@ -197,7 +195,7 @@ def main() -> None:
         place = Path(folder)
         copy_photos(options.photos, place / "photos", options.count)
         if any(CASES[name].large for name in options.only):
-            multiply_photos(options.large_photos, place / "large_photos", LARGE)
+            multiply_photos(options.large_photos, place / "large_photos", options.large_count)
         for name in options.only:
             photos = place / ("large_photos" if CASES[name].large else "photos")
             compare(name, CASES[name], photos, place, options.engines, python, options.rounds)

@@ -1,4 +1,4 @@
-"""How long `bluebird --help` takes, beside a Python that does nothing and one that imports torch.
+"""How long help takes, beside a Python that does nothing and one that imports torch.
 
 python benchmarks/start_time.py
 """
@@ -13,6 +13,7 @@ import time
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "bluebird --help": ["-m", "bluebird", "--help"],
+    "bluebird predict --help": ["-m", "bluebird", "predict", "--help"],
     "import torch": ["-c", "import torch"],
 }
 
@@ -25,7 +26,7 @@ def main() -> None:
             subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
             seconds[name].append(time.perf_counter() - began)
     for name, values in seconds.items():
-        print(f"{name:<16} median {statistics.median(values):.3f} s  ({min(values):.3f} to {max(values):.3f})")
+        print(f"{name:<24} median {statistics.median(values):.3f} s  ({min(values):.3f} to {max(values):.3f})")
 
 
 if __name__ == "__main__":

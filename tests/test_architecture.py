@@ -36,6 +36,7 @@ ALLOWED = {  # room: the rooms it may import
 }
 ALLOWED["cli"] = set(ALLOWED) - {"cli", "__main__", "__init__"}
 ENTERED_BY = {  # room of the command line: the commands and rooms there that may import it
+    "parsers": {"predict"},
     "training": {"train", "training", "tuning"},
     "tuning": {"tune", "tuning"},
 }

@@ -2,7 +2,7 @@
 
 Exit codes: 0 all done; 2 the command, its data or its output cannot be used; 3 done, but some files
 could not be read; 130 interrupted; 141 whoever read the output has gone. Heavy imports happen behind
-the door that needs them.
+the door that needs them, once it is known what is wanted.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def _answer(arguments: Sequence[str]) -> int:
         return 0
     if arguments[0] not in COMMANDS:
         raise UsageError(f"no command {arguments[0]!r}; expected one of {', '.join(COMMANDS)}")
-    code: int = import_module(f"bluebird.cli.{arguments[0]}").run(arguments[1:])
+    command, *rest = arguments
+    asked = rest if command == "train" else import_module(f"bluebird.cli.parsers.{command}").parse(rest)
+    code: int = import_module(f"bluebird.cli.{command}").run(asked)
     return code
 
 

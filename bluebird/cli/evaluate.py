@@ -9,37 +9,21 @@ from typing import Any
 import numpy as np
 
 from bluebird.bundle import Bundle, bundle_folder, load_model
+from bluebird.cli.choose import choose_device, choose_target
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_c_libraries
-from bluebird.cli.options import OptionParser, add_device, add_target, at_least, read_config, share
-from bluebird.cli.predict_options import choose_device, choose_target
-from bluebird.engines import Engine, open_engine
+from bluebird.cli.options import read_config
+from bluebird.engines.engine import Engine
+from bluebird.engines.opened import open_engine
 from bluebird.pixels.held_out import read_labelled
 from bluebird.report.judged import Judged, Said, ask, judge
 from bluebird.report.page import page
 from bluebird.report.report import Report, make_report, write_report
 from bluebird.report.unknown import USED, open_set
 
-_ABOUT = """Judge the trained MODEL by the labelled pictures in FOLDER, and write a report to look at.
 
-  bluebird evaluate runs/cnn/version_0 data/painted --target bluebird
-  bluebird evaluate runs/cnn/version_0 my_birds --target bluebird --prevalence 0.0001
-
-FOLDER is what `bluebird train` takes: a folder of pictures for each class, or train/, val/ and test/ with such
-folders, or a CSV file with the columns path,label[,split]. Of the very data that the model was trained on, only
-the test split judges; likewise where FOLDER has a test split; else all pictures do. Classes that the model does not
-have count as unknown species: they show whether it notices what it does not know. OUT holds afterwards
-
-  report.html         how many pictures to look at, whether scores can be trusted, what is confused with what, and why
-  evaluation.json     all figures
-  predictions.csv     a row for each picture, best first
-
-exit codes: 0 done; 2 cannot be done as asked; 3 done, some files unreadable; 130 interrupted"""
-
-
-def run(arguments: list[str]) -> int:
+def run(options: Namespace) -> int:
     """Ask the model, work out the figures, write the report, say the most important."""
-    options = _parser().parse_args(arguments)
     keep_freed_memory()
     model = load_model(options.model)
     target = choose_target(model.classes, options.target)
@@ -96,16 +80,3 @@ def _say(report: Report, options: Namespace) -> None:
     print(f"look         {options.out / 'report.html'}")
     if judged.data.failures:
         print(f"left out     {len(judged.data.failures):,} unreadable files, listed there")
-
-
-def _parser() -> OptionParser:
-    parser = OptionParser("bluebird evaluate", _ABOUT)
-    add = parser.add_argument
-    add("model", type=Path, metavar="MODEL", help="run folder, bundle or .ckpt file")
-    add("folder", type=Path, metavar="FOLDER", help="labelled pictures")
-    add_target(parser)
-    add("--out", type=Path, default=Path("evaluation"), metavar="OUT", help="folder to write (default: evaluation)")
-    add("--prevalence", type=share, metavar="SHARE", help="speak of a database with this share of the target, too")
-    add("--seed", type=at_least(0), default=0, metavar="N", help="draws the resamples of the intervals (default: 0)")
-    add_device(parser)
-    return parser

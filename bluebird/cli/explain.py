@@ -15,11 +15,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bluebird.bundle import Bundle, load_model
+from bluebird.cli.choose import choose_device, choose_target
 from bluebird.cli.explain_files import SIGN, files_of, panels_of
 from bluebird.cli.mute import mute_c_libraries
-from bluebird.cli.options import OptionParser, add_device, at_least
-from bluebird.cli.predict_options import choose_device, choose_target
-from bluebird.engines import Engine, open_engine
+from bluebird.engines.engine import Engine
+from bluebird.engines.opened import open_engine
 from bluebird.errors import DataError, UnreadablePictureError
 from bluebird.files import write_whole
 from bluebird.pages import Picture, Table, jpeg, render
@@ -34,18 +34,6 @@ _HANDFUL = 16
 _TOP = 3
 _PANEL_PX = 224  # least side of a square in a PNG file
 
-_ABOUT = """Show where the trained MODEL looked in each PICTURE for the class it names first, or for those of --class.
-
-  bluebird explain runs/cnn/version_0 photo.jpg another.jpg
-  bluebird explain runs/cnn/version_0 my_photos --class indigo --class grosbeak --out why
-
-PICTURE is a file, or a folder with all folders below it. OUT holds afterwards
-
-  explain.html   each picture as the network sees it, beside the maps, with the three likeliest classes
-  NAME.png       the same of one picture, side by side
-
-exit codes: 0 done; 2 cannot be done as asked; 3 done, some files unreadable"""
-
 
 @dataclass(frozen=True, slots=True)
 class _Card:
@@ -57,9 +45,8 @@ class _Card:
     table: Table
 
 
-def run(arguments: list[str]) -> int:
+def run(options: Namespace) -> int:
     """Load, look, write, say where it lies."""
-    options = _parser().parse_args(arguments)
     model = load_model(options.model)
     asked = _asked(model.classes, options.classes)
     device = choose_device(options.device, "torch")
@@ -171,22 +158,3 @@ def _report(options: Namespace, explainer: _Explainer, notes: Sequence[str]) -> 
         print(f"unreadable   {error}")
     print(f"method       {explainer.method}")
     print(f"look         {options.out / _PAGE}\neach         {options.out / 'NAME.png'}")
-
-
-def _parser() -> OptionParser:
-    parser = OptionParser("bluebird explain", _ABOUT)
-    add = parser.add_argument
-    add("model", type=Path, metavar="MODEL", help="run folder, bundle or .ckpt file")
-    add("pictures", type=Path, nargs="+", metavar="PICTURE", help="a file, or a folder of them")
-    add(
-        "--class",
-        dest="classes",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="look for this class, named in full or by a part; more than once: one map each (default: the likeliest)",
-    )
-    add("--out", type=Path, default=Path("explain"), metavar="OUT", help="folder to write (default: explain)")
-    add("--limit", type=at_least(1), default=100, metavar="N", help="files of a folder at most (default: 100)")
-    add_device(parser)
-    return parser

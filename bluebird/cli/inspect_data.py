@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bluebird.bundle import load_model
+from bluebird.cli.choose import choose_device
 from bluebird.cli.mute import mute_c_libraries
-from bluebird.cli.options import OptionParser
-from bluebird.cli.predict_options import choose_device
-from bluebird.engines import open_engine
+from bluebird.engines.opened import open_engine
 from bluebird.errors import OutputError, UsageError
 from bluebird.inspection import Inspection, Judge, inspect, write_csv, write_json, write_page
 from bluebird.inspection.features import plain_features
@@ -22,25 +21,9 @@ from bluebird.inspection.verdict import answer, remarks, steps
 
 _IMAGE_SIZE = 64  # that of a training by default, which then finds the pictures decoded
 
-_ABOUT = """Look at the labelled pictures of FOLDER before anyone trains on them.
 
-  bluebird inspect_data my_birds
-  bluebird inspect_data my_birds --model runs/cnn/version_0 --out look
-
-FOLDER is what --data.root of train takes: class folders, split folders or a CSV file. Found are files that cannot be
-read, tiny, plain and misshapen pictures, copies (across splits, across classes), probable label errors and uneven
-classes. Label errors take two libraries more: pip install 'bluebird[inspect]'
-
-  inspection.html   a page: what to mend first, and the pictures in question
-  problems.csv      path,label,split,problem,detail, a row for each problem
-  inspection.json   the counts
-
-exit codes: 0 done, whatever was found; 2 cannot be done as asked"""
-
-
-def run(arguments: list[str]) -> int:
+def run(options: Namespace) -> int:
     """Look, write, say what to mend first."""
-    options = _parser().parse_args(arguments)
     image_size, judge = _judge(options.model)
     _make_room(options.out, options.folder)
     with mute_c_libraries():
@@ -86,12 +69,3 @@ def _report(options: Namespace, inspection: Inspection) -> None:
     print(f"look         {options.out / 'inspection.html'}")
     if any(counts.values()):
         print(f"table        {options.out / 'problems.csv'}")
-
-
-def _parser() -> OptionParser:
-    parser = OptionParser("bluebird inspect_data", _ABOUT)
-    add = parser.add_argument
-    add("folder", type=Path, metavar="FOLDER", help="labelled pictures")
-    add("--model", type=Path, metavar="RUN", help="run folder, bundle or .ckpt file: judge the labels by what it sees")
-    add("--out", type=Path, default=Path("inspection"), metavar="OUT", help="write here (default: inspection)")
-    return parser

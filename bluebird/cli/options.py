@@ -51,7 +51,7 @@ def by_name(config: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """`--target`, for `predict_options.choose_target`."""
+    """`--target`, for `choose.choose_target`."""
     parser.add_argument(
         "--target",
         action="append",
@@ -61,7 +61,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """`--device`, for `predict_options.choose_device`."""
+    """`--device`, for `choose.choose_device`."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps ... (default: auto)")
 
 

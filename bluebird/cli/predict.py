@@ -10,26 +10,40 @@ from dataclasses import replace
 from pathlib import Path
 
 from bluebird.bundle import load_model, versions
+from bluebird.cli.choose import choose_accept, choose_device, choose_target
 from bluebird.cli.log_file import LOG, log_file
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_c_libraries
-from bluebird.cli.predict_options import ALSO, choose_accept, choose_device, choose_target, parse
-from bluebird.engines import Engine, open_engine
+from bluebird.cli.parsers.predict import ALSO
+from bluebird.engines.engine import Engine
+from bluebird.engines.opened import open_engine
 from bluebird.search.batch_size import BatchSize
 from bluebird.search.found import Source
 from bluebird.search.ledger import Ledger
 from bluebird.search.pool import DecodePool
 from bluebird.search.progress import Progress
 from bluebird.search.rank import rank
-from bluebird.search.results import Failure, Results, collect, thumbnails, write_csv, write_failures, write_page
+from bluebird.search.results import (
+    Failure,
+    Results,
+    collect,
+    thumbnails,
+    write_csv,
+    write_failures,
+    write_jsonl,
+    write_megadetector,
+    write_page,
+    write_parquet,
+)
 from bluebird.search.row import Row
 from bluebird.search.scan import Scan
 from bluebird.search.sources import base_of, open_source
 
+_WRITERS = {"jsonl": write_jsonl, "parquet": write_parquet, "megadetector": write_megadetector}
 
-def run(arguments: list[str]) -> int:
+
+def run(options: Namespace) -> int:
     """Scan, rank, write, say what was found."""
-    options = parse(arguments)
     with log_file(options.log_file):
         return _search(options)
 
@@ -91,8 +105,7 @@ def _write(options: Namespace, results: Results, source: Source) -> None:
     write_csv(results, options.out / "finds.csv")
     write_failures(results, options.out / "failures.csv")
     for name in options.also:
-        file, write = ALSO[name]
-        write(results, options.out / file)
+        _WRITERS[name](results, options.out / ALSO[name])
     with thumbnails(source, options.num_workers, options.timeout) as pictures:
         write_page(results, options.out / "finds.html", pictures, options.page_limit)
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from bluebird.cli.options import OptionParser, at_least, positive
 from bluebird.errors import OutputError, TrainingError
 from bluebird.scratch.descent import SGD, Descent, descend
 from bluebird.scratch.seven import Activation, backward, collapse, error, learn
-
-_ABOUT = """Fit a curve with a network of seven parameters, whose gradients are written out by hand.
-
-  bluebird seven                          the gradients three ways, then the descent
-  bluebird seven --plot figures           and what happened, as pictures
-  bluebird seven --linear                 without a bend in its neurons it can only be a straight line
-  bluebird seven --zero-start             two neurons that start equal stay equal for ever"""
 
 _MEANING = ("switches neuron 1", "switches neuron 2", "steepens neuron 1", "steepens neuron 2", "lifts the output",
             "weighs neuron 1", "weighs neuron 2")  # fmt: skip
 
 
-def run(arguments: list[str]) -> int:
+def run(options: Namespace) -> int:
     """Check, fit, say why it stopped, draw."""
-    options = _parser().parse_args(arguments)
     activation: Activation = "linear" if options.linear else "sigmoid"
     x, y = curve(options.points)
     theta = start(options.seed, zero=options.zero_start)
@@ -141,19 +133,3 @@ def _plot(folder: Path, first: Tensor, descent: Descent, x: Tensor, y: Tensor, a
 
     for path in draw_descent(folder, [first, *(theta for (theta,) in descent.path)], descent.errors, x, y, activation):
         print(f"figure   {path}")
-
-
-def _parser() -> OptionParser:
-    parser = OptionParser("bluebird seven", _ABOUT)
-    parser.add_argument("--linear", action="store_true", help="hidden neurons without a bend")
-    parser.add_argument("--zero-start", action="store_true", help="start at zero instead of at drawn numbers")
-    parser.add_argument("--plot", type=Path, metavar="OUT", help="folder for the figures")
-    parser.add_argument("--epochs", type=at_least(1), default=20_000, help="at the most (default: 20000)")
-    parser.add_argument("--lr", type=positive, default=0.03, help="learning rate (default: 0.03)")
-    parser.add_argument(
-        "--threshold", type=positive, default=1e-5, help="stop when nothing moves by this much (default: 1e-5)"
-    )
-    parser.add_argument("--points", type=at_least(2), default=80, help="points on the curve (default: 80)")
-    parser.add_argument("--seed", type=at_least(0), default=0, help="draws the start (default: 0)")
-    parser.add_argument("--runs-dir", type=Path, default=Path("runs"), help="for TensorBoard (default: runs)")
-    return parser

@@ -17,7 +17,7 @@ from bluebird.bundle import Bundle, Validation, describe, save_bundle, versions
 from bluebird.callbacks import EpochSeed, Interrupt, ModelCard
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_lightning
-from bluebird.cli.predict_options import choose_target
+from bluebird.cli.choose import choose_target
 from bluebird.cli.settings import refused_in_a_line
 from bluebird.cli.training.calibrate import calibrated
 from bluebird.cli.training.card import write_card, write_times
@@ -30,7 +30,7 @@ from bluebird.cli.training.ranks import alone, given_folder, in_rank, leads, one
 from bluebird.cli.training.recipes import as_bundle, find_head, prepare
 from bluebird.cli.training.resume import Kept, advice, check_settings, interruptible, read_kept, take_resume
 from bluebird.cli.training.seeds import take_seeds, train_seeds
-from bluebird.engines import open_engine
+from bluebird.engines.opened import open_engine
 from bluebird.errors import OutputError, TrainingError, UsageError
 from bluebird.nets.summary import layer_table
 from bluebird.report.board import Board

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from bluebird.bundle import Bundle, versions
+from bluebird.engines import FILES
 from bluebird.engines.engine import Runtime
 from bluebird.engines.libraries import library
 from bluebird.engines.native import Torch
@@ -37,12 +38,6 @@ from bluebird.engines.whole import OUTPUTS, example, fused
 from bluebird.errors import BundleError, OutputError
 from bluebird.files import write_whole
 
-FILES = {
-    "torch": ("model.pt2",),
-    "onnx": ("model.onnx",),
-    "openvino": ("model.xml", "model.bin"),
-    "openvino-int8": ("model.int8.xml", "model.int8.bin"),
-}
 _LIBRARIES = {"torch": [], "onnx": ["onnxruntime", "onnxscript"], "openvino": ["openvino"]}
 _LIBRARIES["openvino-int8"] = ["openvino", "nncf"]
 _FORMAT = "bluebird-export-1"

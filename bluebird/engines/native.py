@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from bluebird.bundle import Bundle
+from bluebird.engines import cores
 from bluebird.engines.whole import fused
 
 CPU = torch.device("cpu")
@@ -36,11 +35,6 @@ class Torch:
         outputs = self._network(pixels.to(self._device, memory_format=torch.channels_last, non_blocking=True))
         probs, logits, features = (output.float().cpu() for output in outputs)
         return probs, logits, features
-
-
-def cores() -> int:
-    """How many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _SteadyLinear(nn.Module):

@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from bluebird.engines import cores
 from bluebird.engines.libraries import library
-from bluebird.engines.native import cores
 from bluebird.engines.whole import OUTPUTS
 
 

@@ -13,7 +13,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 from torchvision.utils import make_grid
 
 from bluebird.bundle import Bundle, Validation
-from bluebird.engines import Engine, Fetch
+from bluebird.engines.engine import Engine, Fetch
 from bluebird.quality.calibration import reliability
 from bluebird.quality.ranking import ranking
 from bluebird.report.mistakes import confusion

@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bluebird.bundle import Bundle
-from bluebird.engines import Engine
+from bluebird.engines.engine import Engine
 from bluebird.errors import DataError
 from bluebird.pixels.held_out import Labelled
 

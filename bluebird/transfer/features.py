@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 from tqdm import tqdm
 
-from bluebird.engines import Engine, Fetch
+from bluebird.engines.engine import Engine, Fetch
 from bluebird.files import write_whole
 
 _BATCH = 64

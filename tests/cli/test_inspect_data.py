@@ -8,13 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from bluebird.cli.inspect_data import run
+from bluebird.cli import inspect_data
+from bluebird.cli.parsers.inspect_data import parse
 from bluebird.errors import DataError, OutputError, UsageError
 from tests.conftest import REPOSITORY, MakeFolder, write_folder
 from tests.inspection.sets import read_csv
 
 Capture = pytest.CaptureFixture[str]
 NAMES = {"inspection.html", "inspection.json", "problems.csv"}
+
+
+def run(arguments: list[str]) -> int:
+    return inspect_data.run(parse(arguments))
 
 
 def test_what_is_found_is_written_and_said(make_folder: MakeFolder, tmp_path: Path, capsys: Capture) -> None:

@@ -46,12 +46,10 @@ def test_a_reader_that_has_gone_ends_it_as_it_ends_every_program(arguments: list
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
-HEAVY = ("train", "evaluate", "explain", "inspect_data")  # whose help alone takes seconds to load
+SLOW = pytest.param("train", marks=pytest.mark.trial)  # its help is that of the objects that its settings make
 
 
-@pytest.mark.parametrize(
-    "command", [pytest.param(name, marks=[pytest.mark.trial] if name in HEAVY else []) for name in COMMANDS]
-)
+@pytest.mark.parametrize("command", [SLOW, *sorted(set(COMMANDS) - {"train"})])
 def test_every_door_opens_the_same_room(command: str) -> None:
     script = REPOSITORY / "scripts" / f"{command}.py"
     assert len(script.read_text().splitlines()) <= 20
@@ -60,3 +58,20 @@ def test_every_door_opens_the_same_room(command: str) -> None:
     texts = [subprocess.run([*door, "--help"], capture_output=True, text=True, check=True).stdout for door in doors]
     assert re.search(rf"^  bluebird {command}", texts[0], re.MULTILINE)  # an example on a line of its own
     assert texts[0] == texts[1] == texts[2]
+
+
+@pytest.mark.parametrize("asked", ["--help", "--hepl"])
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"train"}))
+def test_help_and_slips_do_not_wait_for_torch(command: str, asked: str) -> None:
+    code = f"""
+import sys
+from bluebird.cli import main
+try:
+    print(main([{command!r}, {asked!r}]))
+finally:
+    print("torch" in sys.modules, "lightning" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False"
+    assert (f"usage: bluebird {command}" in done.stdout) == (asked == "--help")
+    assert (f"(see bluebird {command} --help)" in done.stderr) == (asked == "--hepl")

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from bluebird.bundle import Bundle, Preprocessing, load_model, save_bundle
-from bluebird.engines import open_engine
+from bluebird.engines import FILES
 from bluebird.engines.engine import Engine
-from bluebird.engines.export import FILES, export, open_export
+from bluebird.engines.export import export, open_export
 from bluebird.engines.native import Torch
+from bluebird.engines.opened import open_engine
 from bluebird.errors import BundleError, OutputError, UsageError
 from bluebird.nets import CNN, MLP, Backbone, Network, WhitenedCNN
 
@@ -129,7 +130,7 @@ def test_a_model_that_is_asked_through_an_export_needs_neither_torchvision_nor_i
     code = """import sys
 from pathlib import Path
 from bluebird.bundle import load_model
-from bluebird.engines import open_engine
+from bluebird.engines.opened import open_engine
 open_engine(load_model(Path(sys.argv[1]), build=False), Path(sys.argv[1]), "onnx")
 print(*{"torchvision", "torch._dynamo", "torch.fx.experimental.optimization"} & set(sys.modules))"""
     done = subprocess.run([sys.executable, "-c", code, tmp_path], check=True, capture_output=True, text=True)
@@ -233,7 +234,7 @@ def test_an_export_tells_nobody(tmp_path: Path, kind: str) -> None:
 warnings.simplefilter("ignore")
 from pathlib import Path
 from bluebird.bundle import load_model
-from bluebird.engines import open_engine
+from bluebird.engines.opened import open_engine
 from bluebird.engines.export import export
 folder, kind = Path(sys.argv[1]), sys.argv[2]
 model = load_model(folder)

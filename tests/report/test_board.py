@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from bluebird.bundle import Bundle, Preprocessing, Validation
-from bluebird.engines import Engine
+from bluebird.engines.engine import Engine
 from bluebird.engines.native import Torch
 from bluebird.nets import CNN
 from bluebird.report.board import Board

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from bluebird.bundle import Bundle, Preprocessing
-from bluebird.engines import Engine, open_engine
+from bluebird.engines.engine import Engine
+from bluebird.engines.opened import open_engine
 from bluebird.errors import OutputError
 from bluebird.nets import CNN
 from bluebird.transfer import features_of

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from bluebird.bundle import Bundle, Preprocessing
-from bluebird.cli.predict_options import choose_device
+from bluebird.cli.choose import choose_device
 from bluebird.cli.training.parser import TrainCLI
-from bluebird.engines import Engine, open_engine
+from bluebird.engines.engine import Engine
+from bluebird.engines.opened import open_engine
 from bluebird.errors import UsageError
 from bluebird.nets import Backbone
 from bluebird.nets.pretrained import load_pretrained

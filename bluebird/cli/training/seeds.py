@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from bluebird.bundle import load_model
+from bluebird.cli.choose import choose_target
 from bluebird.cli.options import read_config
-from bluebird.cli.predict_options import choose_target
 from bluebird.cli.take import take
 from bluebird.cli.training.parser import ParsedConfig
 from bluebird.errors import BluebirdError, DataError, UsageError

@@ -8,13 +8,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-import torch
-
-from bluebird.bundle import Bundle
 from bluebird.cli.options import OptionParser, accepted, add_device, add_target, at_least, positive
-from bluebird.engines import CPU, ENGINES, cores
-from bluebird.errors import DataError, UsageError
-from bluebird.search.results import write_jsonl, write_megadetector, write_parquet
+from bluebird.engines import ENGINES, cores
+from bluebird.errors import UsageError
 
 _ABOUT = """Go through everything in WHERE with the trained MODEL, and hand over the finds, best first.
 
@@ -35,11 +31,8 @@ standard input); an archive; a video; or a URL. OUT holds afterwards
 and on request (--also) finds.jsonl, finds.parquet and finds.megadetector.json.
 exit codes: 0 done; 2 cannot be done as asked; 3 done, some files unreadable; 130 interrupted, nothing lost"""
 
-ALSO = {
-    "jsonl": ("finds.jsonl", write_jsonl),
-    "parquet": ("finds.parquet", write_parquet),
-    "megadetector": ("finds.megadetector.json", write_megadetector),
-}
+ALSO = {"jsonl": "finds.jsonl", "parquet": "finds.parquet", "megadetector": "finds.megadetector.json"}
+"""What may be asked for with --also, and the file that it is written to."""
 
 
 def parse(arguments: list[str]) -> Namespace:
@@ -78,59 +71,6 @@ def _check_parquet(also: Sequence[str]) -> None:
         import_module("pyarrow.parquet")
     except ImportError:
         raise UsageError("--also parquet needs another library: pip install 'bluebird[parquet]'") from None
-
-
-def choose_target(classes: Sequence[str], wanted: Sequence[str] | None, option: str = "--target") -> list[str]:
-    """The classes that are meant by an option: by their name, or by a part of it that only one class has.
-
-    Raises:
-        UsageError: none or several are meant by a word.
-    """
-    return list(dict.fromkeys(_class_of(word, classes, option) for word in wanted or ["bluebird"]))
-
-
-def _class_of(word: str, classes: Sequence[str], option: str) -> str:
-    meant = [name for name in classes if word.casefold() in name.casefold()]
-    if word in classes:
-        meant = [word]
-    if len(meant) == 1:
-        return meant[0]
-    listed = ", ".join(classes[:12]) + (f" and {len(classes) - 12} more" if len(classes) > 12 else "")
-    seen = f"may be {' or '.join(meant[:5])}" if meant else f"is none of the model's classes ({listed})"
-    raise UsageError(f"{option} {word!r} {seen}; name one class, or several one by one")
-
-
-def choose_accept(model: Bundle, target: Sequence[str], wanted: float | tuple[str, float]) -> float:
-    """The score of a find: as it was given, or as the model's validation has it for a wanted recall or precision.
-
-    Raises:
-        UsageError: validation cannot tell, or never reached it.
-    """
-    if isinstance(wanted, float):
-        return wanted
-    from bluebird.report.validation import threshold_for  # scipy, which a plain score does without
-
-    what, share = wanted
-    try:
-        return threshold_for(model, target, "recall" if what == "recall" else "precision", share)
-    except DataError as error:
-        raise UsageError(f"--accept {what}={share:g}: {error}; give a score") from error
-
-
-def choose_device(name: str, engine: str) -> torch.device:
-    """The device of this name; for "auto", an accelerator where there is one and the engine is torch.
-
-    Raises:
-        UsageError: this machine has no such device.
-    """
-    if name == "auto":
-        return CPU if engine != "torch" else torch.accelerator.current_accelerator(check_available=True) or CPU
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"--device {name}: not on this machine ({str(error).splitlines()[0]})") from error
-    return device
 
 
 def _parser() -> OptionParser:
@@ -177,4 +117,4 @@ def _parser() -> OptionParser:
     )
     add("--log-file", type=Path, metavar="FILE", help="add to this file: settings, each file without a score, counts")
     add_device(parser)
-    return parser  # fmt: skip
+    return parser

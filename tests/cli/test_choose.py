@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bluebird.cli import main
-from bluebird.cli.predict_options import choose_target
+from bluebird.cli.choose import choose_target
 from bluebird.errors import UsageError
 from tests.conftest import REPOSITORY, MakeFolder
 
