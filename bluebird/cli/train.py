@@ -14,10 +14,10 @@ from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from bluebird.bundle import Bundle, Validation, describe, save_bundle, versions
-from bluebird.callbacks import EpochSeed, Interrupt, ModelCard
+from bluebird.callbacks import BestCheckpoint, EpochSeed, Interrupt, ModelCard
+from bluebird.cli.choose import choose_target
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_lightning
-from bluebird.cli.choose import choose_target
 from bluebird.cli.settings import refused_in_a_line
 from bluebird.cli.training.calibrate import calibrated
 from bluebird.cli.training.card import write_card, write_times
@@ -27,7 +27,7 @@ from bluebird.cli.training.launch import planned
 from bluebird.cli.training.mishaps import memory_in_a_line
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.cli.training.ranks import alone, given_folder, in_rank, leads, one_at_a_time
-from bluebird.cli.training.recipes import as_bundle, find_head, prepare
+from bluebird.cli.training.recipes import Start, as_bundle, find_head, prepare
 from bluebird.cli.training.resume import Kept, advice, check_settings, interruptible, read_kept, take_resume
 from bluebird.cli.training.seeds import take_seeds, train_seeds
 from bluebird.engines.opened import open_engine
@@ -67,7 +67,7 @@ def _run(arguments: list[str]) -> int:
         print(f"note     {note}")
     print(layer_table(cli.model.network), flush=True)
     interrupt = Interrupt()
-    trainer = _trainer(cli, folder, kept, interrupt)
+    trainer = _trainer(cli, folder, kept, interrupt, start)
     with interruptible(interrupt, lambda: advice(folder)), memory_in_a_line(cli):
         if not kept and leads():  # whose weights are everybody's when the training begins
             for note in find_head(cli, start.recipe):
@@ -133,7 +133,7 @@ def _notes(cli: TrainCLI) -> list[str]:
     return notes
 
 
-def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrupt) -> L.Trainer:
+def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrupt, start: Start) -> L.Trainer:
     logger = TensorBoardLogger(
         folder.parent.parent,
         folder.parent.name,
@@ -143,12 +143,7 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrup
     )
     callbacks: list[L.Callback] = [
         interrupt,
-        ModelCheckpoint(
-            folder / "checkpoints",
-            "best-{epoch:03d}",
-            monitor="val/loss",
-            enable_version_counter=False,
-        ),
+        BestCheckpoint(folder / "checkpoints"),
         # one of its own: the other's `save_last` keeps no epoch that was not the best so far
         ModelCheckpoint(folder / "checkpoints", "last", enable_version_counter=False),
         LearningRateMonitor("step"),
@@ -163,7 +158,8 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrup
         TrainingBar(),
     ]
     profiler = cli.config.trainer.profiler or TimeTable()
-    return cli.instantiate_trainer(logger=logger, extra=callbacks, profiler=profiler)
+    first = {"num_sanity_val_steps": -1} if start.recipe == "fine_tune" else {}  # its beginning may be the best of it
+    return cli.instantiate_trainer(logger=logger, extra=callbacks, profiler=profiler, **first)
 
 
 def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
@@ -180,6 +176,8 @@ def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
             f"the validation loss became {loss} in epoch {trainer.current_epoch}; "
             "lower the learning rate (--model.optimizer.init_args.lr) and train anew"
         )
+    if leads() and getattr(trainer.checkpoint_callback, "is_start", False):
+        print("note     no epoch lowered the validation loss: the network is handed over as it began")
 
 
 def _test(trainer: L.Trainer, cli: TrainCLI, checkpoint: str | None) -> dict[str, float]:

@@ -47,11 +47,16 @@ class TrainingBar(L.Callback):
         if hasattr(self, "_bar"):
             self._bar.close()
 
+    def on_sanity_check_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._write("beginning", trainer)
+
     def _write_epoch(self, trainer: L.Trainer) -> None:
-        if not self._ended:
-            return
+        if self._ended:
+            self._write(f"epoch {self._ended:>3}/{trainer.max_epochs}", trainer)
+
+    def _write(self, what: str, trainer: L.Trainer) -> None:
         figures = trainer.callback_metrics
         text = "  ".join(
             f"{name.removesuffix('_epoch')} {float(figures[name]):.4f}" for name in _SHOWN if name in figures
         )
-        tqdm.write(f"epoch {self._ended:>3}/{trainer.max_epochs}  {text}", file=sys.stderr)
+        tqdm.write(f"{what:<11}  {text}", file=sys.stderr)

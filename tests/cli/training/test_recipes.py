@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -77,8 +78,27 @@ def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(
     assert train(make_folder(16), tmp_path, weights, "--recipe", "fine_tune") == 0
     assert "the last layer is fitted to" in capsys.readouterr().out
     body = torch.load(weights, weights_only=True)
-    model = load_model(run_of(tmp_path))
+    model = load_model(run_of(tmp_path) / "checkpoints" / "last.ckpt")  # best or not
     assert not torch.equal(model.network.body.state_dict()["features.0.0.weight"], body["features.0.0.weight"])
+
+
+def test_fine_tuning_that_only_unlearns_hands_over_the_probe_that_it_began_with(
+    weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_folder(16)
+    assert train(root, tmp_path / "probe", weights, "--recipe", "probe") == 0
+    assert "handed over as it began" not in capsys.readouterr().out
+    too_fast = ["--recipe", "fine_tune", "--model.optimizer.init_args.lr", "0.5", "--trainer.max_epochs", "2"]
+    assert train(root, tmp_path / "tuned", weights, *too_fast) == 0
+    out, err = capsys.readouterr()
+    assert "no epoch lowered the validation loss: the network is handed over as it began" in out
+    assert re.search(r"^beginning    val/loss \d.*\nepoch   1/2  ", err, re.MULTILINE)
+    run = run_of(tmp_path / "tuned")
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best-start.ckpt", "last.ckpt"}
+    assert load_model(run).fingerprint == load_model(run_of(tmp_path / "probe")).fingerprint
+    last = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    (kept,) = (state for state in last.values() if str(state.get("best_model_path")).endswith("best-start.ckpt"))
+    assert kept["best_model_score"] == kept["kth_value"]  # what a resumed training measures its epochs by
 
 
 @pytest.mark.parametrize(("count", "recipe"), [(4, "few_shot"), (8, "probe"), (46, "fine_tune")])
