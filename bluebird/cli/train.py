@@ -158,7 +158,8 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrup
         TrainingBar(),
     ]
     profiler = cli.config.trainer.profiler or TimeTable()
-    first = {"num_sanity_val_steps": -1} if start.recipe == "fine_tune" else {}  # its beginning may be the best of it
+    validates_first = start.recipe == "fine_tune" and not kept  # the beginning may be the best of it
+    first = {"num_sanity_val_steps": -1} if validates_first else {}
     return cli.instantiate_trainer(logger=logger, extra=callbacks, profiler=profiler, **first)
 
 
