@@ -41,7 +41,7 @@ def test_training_ends_with_what_the_best_weights_say_of_the_val_split(trained: 
     (loss,) = {
         float(state["best_model_score"])
         for key, state in kept.items()
-        if key.startswith("ModelCheckpoint") and "val/loss" in key
+        if key.startswith("BestCheckpoint") and "val/loss" in key
     }
     said = torch.nn.functional.cross_entropy(model.validation.logits, model.validation.targets)
     assert abs(float(said) - loss) < 1e-5
