@@ -1,6 +1,6 @@
 """`bluebird predict` against what one would pick instead: whole processes, from their start to their end.
 
-    python benchmarks/search_peers.py PHOTOS --large-photos CAMERA               everything, most of an hour
+    python benchmarks/search_peers.py PHOTOS --large-photos CAMERA               everything, one to two hours
     python benchmarks/search_peers.py PHOTOS --only cnn --photos 200 --rounds 1  a look, a minute
 
 All sides get the same files, the same architecture and the same weights, squash the whole photo to a
@@ -39,6 +39,7 @@ from peers.prepare import CLASSES, MEAN, STD, copy_photos, multiply_photos, writ
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = [*(f"{name}=={version(name).split('+')[0]}" for name in ("torch", "torchvision", "pillow")),
                 "timm", "fastai", "ultralytics", "scikit-learn"]  # fmt: skip
+
 Answers = dict[str, npt.NDArray[np.float32]]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-_LOSS = "val/loss"
+_LOSS, _START = "val/loss", "best-start.ckpt"
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -24,12 +24,12 @@ class BestCheckpoint(ModelCheckpoint):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "best-{epoch:03d}", monitor=_LOSS, enable_version_counter=False)
-        self._start = str(folder / "best-start.ckpt")
+        self._start = str(folder / _START)
 
     @property
     def is_start(self) -> bool:
         """Whether no epoch was better than what the training began with."""
-        return Path(self.best_model_path).name == Path(self._start).name  # a run may have moved since
+        return Path(self.best_model_path).name == _START  # a run may have moved since
 
     def on_sanity_check_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.num_sanity_val_steps != math.inf:  # of a few batches, no loss to compare with

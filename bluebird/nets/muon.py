@@ -91,7 +91,7 @@ def _is_matrix(parameter: Tensor) -> bool:
 def orthogonal(matrix: Tensor) -> Tensor:
     """A matrix (M, N) with its singular vectors, and with singular values of about 1: most between 0.5 and 1.5.
 
-    In bfloat16, but in float32 on a CPU: where one does not multiply bfloat16 itself, that takes twenty times as long.
+    In bfloat16, but in float32 on a CPU: where one does not multiply bfloat16 itself, that takes many times as long.
 
     Source: Jordan et al. 2024: five steps of Newton and Schulz with a polynomial of degree five, whose coefficients
     make small singular values grow the fastest. `torch.optim.Muon` does it in bfloat16 everywhere.
