@@ -34,6 +34,7 @@ from bluebird.engines.opened import open_engine
 from bluebird.errors import OutputError, TrainingError, UsageError
 from bluebird.nets.summary import layer_table
 from bluebird.report.board import Board
+from bluebird.report.card_facts import Made
 from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, SearchCurves, TimeTable, TrainingBar, WeightHistograms
 
 
@@ -63,17 +64,17 @@ def _run(arguments: list[str]) -> int:
     if launch:
         return launch.run(folder, given)
     print(f"watch    tensorboard --logdir {folder.parent.parent}\nrun      {folder}\n", flush=True)
-    for note in [*_notes(cli), *start.notes]:
+    for note in [*_notes(cli), *start.notes, *start.reasons]:
         print(f"note     {note}")
     print(layer_table(cli.model.network), flush=True)
     interrupt = Interrupt()
     trainer = _trainer(cli, folder, kept, interrupt, start)
+    made = list(start.reasons)
     with interruptible(interrupt, lambda: advice(folder)), memory_in_a_line(cli):
         if not kept and leads():  # whose weights are everybody's when the training begins
-            for note in find_head(cli, start.recipe):
-                print(f"note     {note}", flush=True)
+            made += _said(find_head(cli, start.recipe))
         if start.trains:
-            _fit(trainer, cli, kept)
+            made += _said(_fit(trainer, cli, kept))
         trainer = alone(cli, trainer)
         if not leads():
             return 0
@@ -82,7 +83,7 @@ def _run(arguments: list[str]) -> int:
         validation = _validate(trainer, cli)
     bundle = calibrated(as_bundle(cli, metrics), validation)
     save_bundle(bundle, folder / "bundle")
-    write_card(cli, bundle, tested, _target(cli), arguments, folder / "bundle")
+    write_card(cli, bundle, tested, _target(cli), arguments, Made(made, start.trains), folder / "bundle")
     _show(trainer, cli, bundle, validation)
     _log_hyperparameters(trainer, cli, metrics)
     if table := write_times(trainer, folder):
@@ -163,7 +164,14 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrup
     return cli.instantiate_trainer(logger=logger, extra=callbacks, profiler=profiler, **first)
 
 
-def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
+def _said(notes: list[str]) -> list[str]:
+    for note in notes:
+        print(f"note     {note}", flush=True)
+    return notes
+
+
+def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> list[str]:
+    """Train; what a person is to know of the outcome."""
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=kept.path if kept else None, weights_only=True)
     except OSError as error:
@@ -177,8 +185,8 @@ def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> None:
             f"the validation loss became {loss} in epoch {trainer.current_epoch}; "
             "lower the learning rate (--model.optimizer.init_args.lr) and train anew"
         )
-    if leads() and getattr(trainer.checkpoint_callback, "is_start", False):
-        print("note     no epoch lowered the validation loss: the network is handed over as it began")
+    began = leads() and getattr(trainer.checkpoint_callback, "is_start", False)
+    return ["no epoch lowered the validation loss: the network is handed over as it began"] if began else []
 
 
 def _test(trainer: L.Trainer, cli: TrainCLI, checkpoint: str | None) -> dict[str, float]:

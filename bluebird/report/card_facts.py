@@ -45,6 +45,15 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
+class Made:
+    """How a network came about: `sentences` on what else than an optimiser had a part in it, as the fit of a last
+    layer; and whether an optimiser took steps at all."""
+
+    sentences: Sequence[str] = ()
+    by_steps: bool = True
+
+
+@dataclass(frozen=True)
 class Training:
     """What there is to say of a training that has ended.
 
@@ -61,6 +70,7 @@ class Training:
     command: Sequence[str]
     versions: Mapping[str, str]
     tested: Validation | None = None
+    made: Made = Made()
 
     @property
     def split(self) -> str:

@@ -24,8 +24,15 @@ NAME = "MODEL_CARD.md"
 
 _FOLDED = 30  # so many classes are listed openly
 _CONFUSIONS = 10
-_GROUPS = ("data", "model", "early_stopping", "converged", "ema", "seed_everything", "recipe", "weights")
+_GROUPS = ("data", "model", "early_stopping", "converged", "ema", "swa", "seed_everything", "recipe", "weights")
 _TRAINER = ("max_epochs", "max_steps", "precision", "accumulate_grad_batches", "gradient_clip_val", "deterministic")
+_STEPS = {
+    "data": ("augment", "balanced_sampling", "batch_size"),
+    "model": ("optimizer", "schedule", "warmup", "layer_decay", "unfreeze", "label_smoothing", "balance", "by_hand"),
+    "trainer": ("max_epochs", "max_steps", "accumulate_grad_batches", "gradient_clip_val"),
+    "early_stopping": None, "converged": None, "ema": None, "swa": None,
+}  # fmt: skip
+"""What has a say in an optimiser's steps alone, by groups; None for all of a group."""
 _LOCAL = ("cache_dir", "num_threads")  # of the machine, not of the recipe
 
 
@@ -39,7 +46,7 @@ def model_card(training: Training) -> str:
     """
     model = training.model
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
-    config = _settings(training.config)
+    config = _settings(training)
     return render(
         "model_card",
         front=_front(training),
@@ -64,12 +71,19 @@ def model_card(training: Training) -> str:
     )
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a config decides on the result, without what was not set."""
+def _settings(training: Training) -> dict[str, Any]:
+    """What of a config decided on the result, without what was not set."""
+    config = training.config
     chosen = {name: config[name] for name in _GROUPS if name in config}
     chosen["trainer"] = {name: (config.get("trainer") or {}).get(name) for name in _TRAINER}
+    if not training.made.by_steps:
+        chosen = {name: _without(group, _STEPS[name]) if name in _STEPS else group for name, group in chosen.items()}
     kept: dict[str, Any] = _pruned(_shortened(chosen))
     return kept
+
+
+def _without(group: Mapping[str, Any] | None, names: Sequence[str] | None) -> dict[str, Any] | None:
+    return None if group is None or names is None else {key: group[key] for key in group if key not in names}
 
 
 def _pruned(value: Any) -> Any:

@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score, confusion_matrix
 from bluebird.bundle import Bundle, Preprocessing, Validation, load_model, versions
 from bluebird.errors import DataError
 from bluebird.nets import MLP
-from bluebird.report.card_facts import Training, TrainingData, limits, wilson
+from bluebird.report.card_facts import Made, Training, TrainingData, limits, wilson
 from bluebird.report.model_card import model_card
 
 CLASSES = ("blue_jay", "bluebird", "robin")
@@ -227,6 +227,23 @@ def test_a_card_without_a_target_speaks_of_classes_alone() -> None:
     card = model_card(_training(target=()))
     assert "average precision of" not in card
     assert "An image classifier that tells 3 classes apart." in card
+
+
+def test_what_only_an_optimiser_listens_to_is_left_out_where_none_took_steps() -> None:
+    steps = {"model": {"optimizer": {"class_path": "torch.optim.SGD"}, "network": {"class_path": "a.B"}},
+             "data": {"batch_size": 32, "augment": {"flip": True}, "image_size": 8}, "swa": {"start": 0.75},
+             "trainer": {"max_epochs": 20, "precision": "32-true"}}  # fmt: skip
+    stepped = model_card(_training(config=steps))
+    assert yaml.safe_load(_block(stepped, "yaml", 1)) == steps
+    assert "No step of an optimiser" not in stepped
+    fitted = model_card(_training(config=steps, made=Made(["fitted to *12* features"], by_steps=False)))
+    assert yaml.safe_load(_block(fitted, "yaml", 1)) == {
+        "data": {"image_size": 8},
+        "model": {"network": {"class_path": "a.B"}},
+        "trainer": {"precision": "32-true"},
+    }
+    assert "<li>fitted to *12* features</li>" in _body(fitted)
+    assert "<li>No step of an optimiser was taken" in _body(fitted)
 
 
 def test_the_card_of_a_real_run_leaves_nothing_open(trained: Path) -> None:

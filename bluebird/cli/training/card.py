@@ -12,14 +12,15 @@ import torch
 from bluebird.bundle import Bundle, Validation, versions
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.files import write_whole
-from bluebird.report.card_facts import Training, TrainingData
+from bluebird.report.card_facts import Made, Training, TrainingData
 from bluebird.report.model_card import NAME, model_card
 from bluebird.watch import TimeTable
 
 
 def write_card(
-    cli: TrainCLI, model: Bundle, tested: Validation, target: Sequence[str], arguments: list[str], folder: Path
-) -> None:
+    cli: TrainCLI, model: Bundle, tested: Validation, target: Sequence[str], arguments: list[str], made: Made,
+    folder: Path,
+) -> None:  # fmt: skip
     """`MODEL_CARD.md` into the folder of a bundle.
 
     Args:
@@ -27,9 +28,10 @@ def write_card(
         tested: what it said of the test split.
         target: the classes that are looked for.
         arguments: of the command that trained it.
+        made: how the network came about.
     """
     command = ["bluebird", "train", *arguments]
-    training = Training(cli.config.name, model, _data(cli), target, cli.settings(), command, versions(), tested)
+    training = Training(cli.config.name, model, _data(cli), target, cli.settings(), command, versions(), tested, made)
     write_whole(folder / NAME, model_card(training).encode())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -22,10 +22,11 @@ from bluebird.transfer import Features, Head, Recipe, choose_recipe, features_of
 
 @dataclass(frozen=True)
 class Start:
-    """The recipe, and what a person is told of it."""
+    """The recipe, what a person is told of how the training begins, and why this recipe where none was named."""
 
     recipe: Recipe
     notes: list[str]
+    reasons: list[str] = field(default_factory=list)
 
     @property
     def trains(self) -> bool:
@@ -52,7 +53,7 @@ def prepare(cli: TrainCLI, anew: bool) -> Start:
         _measure(cli)
     if asked == "auto":
         choice = choose_recipe(cli.datamodule.class_counts, bool(weights))
-        return Start(choice.recipe, [*notes, f"recipe {choice.recipe}: {choice.reason}"] if weights else [])
+        return Start(choice.recipe, notes, [f"recipe {choice.recipe}: {choice.reason}"] if weights else [])
     return Start(asked, notes)
 
 

@@ -48,6 +48,10 @@ def test_a_last_layer_is_found_without_a_training_loop_and_tells_colours_apart(
     body = torch.load(weights, weights_only=True)
     assert all(torch.equal(tensor, body[name]) for name, tensor in model.network.body.state_dict().items())
     assert not (run_of(tmp_path) / "checkpoints").exists()
+    card = (run_of(tmp_path) / "bundle" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "- the last layer is" in card
+    assert "No step of an optimiser was taken" in card
+    assert "optimizer" not in card
 
 
 def test_second_order_pooling_goes_by_what_the_training_pictures_show(
