@@ -43,7 +43,7 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Validation:
-    """What a network said of the M pictures of the val split, which it did not learn from.
+    """What a network said of the M pictures of the val split while it had not learnt from them.
 
     `logits` is float32 (M, K), before any temperature, and `targets` int64 (M,).
     """

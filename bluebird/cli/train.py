@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from bluebird.cli.training.launch import planned
 from bluebird.cli.training.mishaps import memory_in_a_line
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.cli.training.ranks import alone, given_folder, in_rank, leads, one_at_a_time
-from bluebird.cli.training.recipes import Start, as_bundle, find_head, prepare
+from bluebird.cli.training.recipes import Start, as_bundle, find_head, learn_val_too, prepare
 from bluebird.cli.training.resume import Kept, advice, check_settings, interruptible, read_kept, take_resume
 from bluebird.cli.training.seeds import take_seeds, train_seeds
 from bluebird.engines.opened import open_engine
@@ -71,20 +73,23 @@ def _run(arguments: list[str]) -> int:
     trainer = _trainer(cli, folder, kept, interrupt, start)
     made = list(start.reasons)
     with interruptible(interrupt, lambda: advice(folder)), memory_in_a_line(cli):
-        if not kept and leads():  # whose weights are everybody's when the training begins
-            made += _said(find_head(cli, start.recipe))
+        head = find_head(cli, start.recipe) if not kept and leads() else None  # the leader's weights become everybody's
+        made += _said(head.note if head else None)
         if start.trains:
             made += _said(_fit(trainer, cli, kept))
         trainer = alone(cli, trainer)
         if not leads():
             return 0
-        metrics = _test(trainer, cli, "best" if start.trains else None)
-        tested = Validation(*cli.model.judged())
-        validation = _validate(trainer, cli)
-    bundle = calibrated(as_bundle(cli, metrics), validation)
+        validation = _validate(trainer, cli, "best" if start.trains else None)
+        validated = copy.deepcopy(calibrated(as_bundle(cli), validation))
+        if not start.trains or _is_start(trainer):
+            made += _said(learn_val_too(cli, start.recipe, head))
+        metrics = _test(trainer, cli)
+    bundle = replace(validated, network=cli.model.network, metrics=metrics)
     save_bundle(bundle, folder / "bundle")
+    tested = Validation(*cli.model.judged())
     write_card(cli, bundle, tested, _target(cli), arguments, Made(made, start.trains), folder / "bundle")
-    _show(trainer, cli, bundle, validation)
+    _show(trainer, cli, validated, validation)
     _log_hyperparameters(trainer, cli, metrics)
     if table := write_times(trainer, folder):
         print(f"\n{table}")
@@ -164,14 +169,16 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrup
     return cli.instantiate_trainer(logger=logger, extra=callbacks, profiler=profiler, **first)
 
 
-def _said(notes: list[str]) -> list[str]:
-    for note in notes:
-        print(f"note     {note}", flush=True)
-    return notes
+def _said(note: str | None) -> list[str]:
+    """A note, if there is one, once it has been printed."""
+    if not note:
+        return []
+    print(f"note     {note}", flush=True)
+    return [note]
 
 
-def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> list[str]:
-    """Train; what a person is to know of the outcome."""
+def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> str | None:
+    """Train; what a person is to know of the outcome, if anything."""
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=kept.path if kept else None, weights_only=True)
     except OSError as error:
@@ -185,23 +192,29 @@ def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> list[str]:
             f"the validation loss became {loss} in epoch {trainer.current_epoch}; "
             "lower the learning rate (--model.optimizer.init_args.lr) and train anew"
         )
-    began = leads() and getattr(trainer.checkpoint_callback, "is_start", False)
-    return ["no epoch lowered the validation loss: the network is handed over as it began"] if began else []
+    if leads() and _is_start(trainer):
+        return "no epoch lowered the validation loss: the network is handed over as it began"
+    return None
 
 
-def _test(trainer: L.Trainer, cli: TrainCLI, checkpoint: str | None) -> dict[str, float]:
-    """Metrics of a checkpoint, whose weights the model then keeps, or of the model as it is."""
-    if checkpoint and not getattr(trainer.checkpoint_callback, "best_model_path", ""):
-        raise UsageError("trainer: no epoch was trained, validated and kept, so there is none to test; ask for one")
-    tested = trainer.test(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True, verbose=False)
+def _is_start(trainer: L.Trainer) -> bool:
+    """Whether the best checkpoint is of what the training began with."""
+    return bool(getattr(trainer.checkpoint_callback, "is_start", False))
+
+
+def _test(trainer: L.Trainer, cli: TrainCLI) -> dict[str, float]:
+    """Metrics of the model as it is."""
+    tested = trainer.test(cli.model, cli.datamodule, verbose=False)
     if not tested:
         raise UsageError("trainer: nothing was tested; raise limit_test_batches")
     return {name: float(value) for name, value in tested[0].items()}
 
 
-def _validate(trainer: L.Trainer, cli: TrainCLI) -> Validation:
-    """What the tested weights say of the val split."""
-    trainer.validate(cli.model, cli.datamodule, verbose=False)
+def _validate(trainer: L.Trainer, cli: TrainCLI, checkpoint: str | None) -> Validation:
+    """What a checkpoint, whose weights the model then keeps, or the model as it is says of the val split."""
+    if checkpoint and not getattr(trainer.checkpoint_callback, "best_model_path", ""):
+        raise UsageError("trainer: no epoch was trained, validated and kept, so there is none to test; ask for one")
+    trainer.validate(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True, verbose=False)
     return Validation(*cli.model.judged())
 
 

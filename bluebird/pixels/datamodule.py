@@ -82,8 +82,8 @@ class BirdData(L.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Read, decode, split and measure; once, however often it is called.
 
-        Afterwards `listing`, `classes`, `splits`, `failures`, `digests` by row, `mean`, `std` and `fingerprint` are
-        there.
+        Afterwards `listing`, `classes`, `splits`, `drawn` (those of them that the layout did not have), `failures`,
+        `digests` by row, `mean`, `std` and `fingerprint` are there.
 
         Raises:
             DataError: the folder cannot be trained on.
@@ -108,6 +108,7 @@ class BirdData(L.LightningDataModule):
         samples = [self.listing.samples[row] for row in rows]
         self.classes = self.listing.classes
         self.splits = assign_splits(samples, digests, self.shares, self.seed)
+        self.drawn = [split for split in self.shares if split not in {sample.split for sample in self.listing.samples}]
         self.leaks = count_leaks(digests, self.splits)
         self._measure(pictures.pixels, rows, digests)
 

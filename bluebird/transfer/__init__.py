@@ -3,7 +3,7 @@
 from bluebird.transfer.choose import RECIPES, Choice, Recipe, choose_recipe
 from bluebird.transfer.features import Features, features_of
 from bluebird.transfer.head import Head
-from bluebird.transfer.probe import Probe, fit_probe
+from bluebird.transfer.probe import Probe, fit_head, fit_probe
 from bluebird.transfer.prototypes import prototypes
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Recipe",
     "choose_recipe",
     "features_of",
+    "fit_head",
     "fit_probe",
     "prototypes",
 ]

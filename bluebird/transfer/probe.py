@@ -56,8 +56,7 @@ def fit_probe(train: Features, num_classes: int, weight_decays: Sequence[float] 
     Source: L-BFGS with strong Wolfe conditions (Nocedal and Wright 2006, ch. 7), as torch has it; the rule of one
     standard error from Hastie, Tibshirani and Friedman 2009, section 7.10.
     """
-    scale = Scale.shared(train.values.double())
-    x, basis = _spanned(scale(train.values.double()))
+    x, _ = _spanned(Scale.shared(train.values.double())(train.values.double()))
     trials: list[Trial] = []
     folds = _folds(train.targets, num_classes)
     heads = [_blank(num_classes, x)] * _FOLDS
@@ -68,8 +67,15 @@ def fit_probe(train: Features, num_classes: int, weight_decays: Sequence[float] 
             break
     least = _least(trials)
     best = next(trial for trial in trials if trial.loss <= least.loss + least.error)
-    head = _fit(x, train.targets, _blank(num_classes, x), best.weight_decay)
-    return Probe(Head(head.weight @ basis, head.bias).after(scale), best, trials)
+    return Probe(fit_head(train, num_classes, best.weight_decay), best, trials)
+
+
+def fit_head(train: Features, num_classes: int, weight_decay: float) -> Head:
+    """The head fitted to all of `train` with this weight decay, which `fit_probe` describes."""
+    scale = Scale.shared(train.values.double())
+    x, basis = _spanned(scale(train.values.double()))
+    head = _fit(x, train.targets, _blank(num_classes, x), weight_decay)
+    return Head(head.weight @ basis, head.bias).after(scale)
 
 
 def _least(trials: Sequence[Trial]) -> Trial:

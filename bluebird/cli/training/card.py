@@ -41,9 +41,7 @@ def _data(cli: TrainCLI) -> TrainingData:
         split: torch.bincount(chosen.targets[chosen.rows], minlength=len(data.classes)).tolist()
         for split, chosen in data.datasets.items()
     }
-    given = {sample.split for sample in data.listing.samples}
-    drawn = [split for split in ("val", "test") if split not in given]
-    return TrainingData(data.listing.root.absolute().name, counts, drawn, data.leaks, len(data.failures))
+    return TrainingData(data.listing.root.absolute().name, counts, data.drawn, data.leaks, len(data.failures))
 
 
 def write_times(trainer: L.Trainer, folder: Path) -> str:

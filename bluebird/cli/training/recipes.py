@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors.torch import save
 from torch import nn
 
 from bluebird.bundle import Bundle, Preprocessing
@@ -17,7 +21,7 @@ from bluebird.errors import UsageError
 from bluebird.nets import Backbone
 from bluebird.nets.pretrained import load_pretrained
 from bluebird.pixels.transforms import eval_transform
-from bluebird.transfer import Features, Head, Recipe, choose_recipe, features_of, fit_probe, prototypes
+from bluebird.transfer import Features, Head, Recipe, choose_recipe, features_of, fit_head, fit_probe, prototypes
 
 
 @dataclass(frozen=True)
@@ -81,29 +85,77 @@ def as_bundle(cli: TrainCLI, metrics: dict[str, float] | None = None) -> Bundle:
     return Bundle(cli.model.network, data.classes, preprocessing, data.fingerprint, metrics or {})
 
 
-def find_head(cli: TrainCLI, recipe: Recipe) -> list[str]:
-    """Give the network the last layer that the recipe begins with, if any; what a person is told of it."""
+@dataclass(frozen=True)
+class Found:
+    """How a last layer was found without a training: what a person is told of it, and what finds it anew from the
+    features of more pictures."""
+
+    note: str
+    anew: Callable[[Features], Head]
+
+
+def find_head(cli: TrainCLI, recipe: Recipe) -> Found | None:
+    """Give the network the last layer that the recipe begins with, if any."""
     if recipe == "scratch":
-        return []
-    head, note = _head(cli, recipe, as_bundle(cli))
-    _give(cli.model.network, head)
-    return [note]
-
-
-def _head(cli: TrainCLI, recipe: Recipe, model: Bundle) -> tuple[Head, str]:
-    engine, fingerprint = open_engine(model, Path(), "torch", _device(cli))
-    train = _features(cli, "train", engine, fingerprint)
+        return None
+    train, num_classes = _features(cli, ["train"]), len(cli.datamodule.classes)
     count = f"{len(train.values):,} pictures' features"
     if recipe == "few_shot":
-        return prototypes(train, len(model.classes)), f"the last layer is made of {count}, a prototype for each class"
-    probe = fit_probe(train, len(model.classes))
-    return probe.head, (
+        found = Found(
+            f"the last layer is made of {count}, a prototype for each class",
+            lambda features: prototypes(features, num_classes),
+        )
+        _give(cli.model.network, found.anew(train))
+        return found
+    probe = fit_probe(train, num_classes)
+    _give(cli.model.network, probe.head)
+    return Found(
         f"the last layer is fitted to {count}: {probe.best.accuracy:.1%} of them are right while they are held out, "
-        f"at a weight decay of {probe.best.weight_decay:.2g}, the best of {len(probe.trials)}"
+        f"at a weight decay of {probe.best.weight_decay:.2g}, the best of {len(probe.trials)}",
+        lambda features: fit_head(features, num_classes, probe.best.weight_decay),
     )
 
 
-def _features(cli: TrainCLI, split: str, engine: Engine, fingerprint: str) -> Features:
+def learn_val_too(cli: TrainCLI, recipe: Recipe, found: Found | None) -> str | None:
+    """Find the last layer anew from train and val together, where val was drawn by lot and has been judged by; what a
+    person is told of it. A val split that came with the data is left alone.
+
+    Args:
+        found: how it was found the first time (default: is found out once more, by features that are kept).
+    """
+    if "val" not in cli.datamodule.drawn:
+        return None
+    found = found or find_head(cli, recipe)
+    if not found:
+        return None
+    both = _features(cli, ["train", "val"])
+    _give(cli.model.network, found.anew(both))
+    return (
+        f"once the val split had been judged by, the last layer was found anew from all {len(both.values):,} pictures "
+        "of train and val"
+    )
+
+
+def _features(cli: TrainCLI, splits: Sequence[str]) -> Features:
+    """Of the pictures of these splits, one after the other."""
+    model = as_bundle(cli)
+    engine, _ = open_engine(model, Path(), "torch", _device(cli))
+    fingerprint = _fingerprint_without_head(model)
+    parts = [_features_of(cli, split, engine, fingerprint) for split in splits]
+    return Features(torch.cat([part.values for part in parts]), torch.cat([part.targets for part in parts]))
+
+
+def _fingerprint_without_head(model: Bundle) -> str:
+    """A digest of all that decides on the features, which are the same whatever is concluded from them."""
+    arguments = {name: value for name, value in model.network.arguments.items() if name != "num_classes"}
+    body = {name: tensor for name, tensor in model.network.state_dict().items() if not name.startswith("head.")}
+    digest = hashlib.sha256(json.dumps([type(model.network).__name__, arguments], sort_keys=True).encode())
+    digest.update(json.dumps(asdict(model.preprocessing), sort_keys=True).encode())
+    digest.update(save({name: tensor.contiguous() for name, tensor in body.items()}))
+    return digest.hexdigest()
+
+
+def _features_of(cli: TrainCLI, split: str, engine: Engine, fingerprint: str) -> Features:
     data = cli.datamodule
     chosen = data.datasets[split]
     rows = chosen.rows.tolist()

@@ -11,9 +11,11 @@ import torch
 import yaml
 from torchvision import models
 
-from bluebird.bundle import load_model
+from bluebird.bundle import Bundle, load_model
 from bluebird.cli import main
-from tests.conftest import MakeFolder
+from bluebird.pixels.datamodule import BirdData
+from bluebird.pixels.transforms import eval_transform
+from tests.conftest import MakeFolder, write_folder
 
 NETWORK = ["--model.network", "bluebird.nets.Backbone", "--model.network.init_args.name", "mobilenet_v3_small"]
 
@@ -52,6 +54,41 @@ def test_a_last_layer_is_found_without_a_training_loop_and_tells_colours_apart(
     assert "- the last layer is" in card
     assert "No step of an optimiser was taken" in card
     assert "optimizer" not in card
+
+
+def test_pictures_drawn_to_validate_are_learnt_from_once_they_have_judged(
+    weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_folder(16)
+    assert train(root, tmp_path, weights, "--recipe", "probe") == 0
+    told = re.search(r"fitted to (\d+) pictures' .* found anew from all (\d+) pictures", capsys.readouterr().out, re.S)
+    assert told
+    assert (int(told[1]), int(told[2])) == (24, 28)
+    model, data = load_model(run_of(tmp_path)), BirdData(root, 32, seed=0)
+    data.setup()
+    assert model.validation is not None
+    said = _logits(model, data.datasets["val"].__getitems__(range(4))[0])
+    assert not torch.allclose(said, model.validation.logits, atol=1e-3)  # which are of a head that did not know them
+
+
+def test_pictures_that_somebody_set_apart_to_validate_are_not_learnt_from(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for split, count in (("train", 12), ("val", 4), ("test", 4)):
+        write_folder(tmp_path / "birds" / split, count, ("blue", "red"))
+    assert train(tmp_path / "birds", tmp_path, weights, "--recipe", "probe") == 0
+    assert "found anew" not in capsys.readouterr().out
+    model, data = load_model(run_of(tmp_path)), BirdData(tmp_path / "birds", 32)
+    data.setup()
+    assert model.validation is not None
+    said = _logits(model, data.datasets["val"].__getitems__(range(8))[0])
+    assert torch.allclose(said, model.validation.logits, atol=1e-4)
+
+
+def _logits(model: Bundle, pixels: torch.Tensor) -> torch.Tensor:
+    look = eval_transform(model.preprocessing.mean, model.preprocessing.std)
+    with torch.no_grad():
+        return model.network.logits(look(pixels))
 
 
 def test_second_order_pooling_goes_by_what_the_training_pictures_show(
