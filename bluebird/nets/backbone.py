@@ -12,10 +12,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bluebird.errors import UsageError
 from bluebird.nets.architectures import build
+from bluebird.nets.covariance import CovariancePooling
 from bluebird.nets.maps import last_map, map_of
 from bluebird.nets.network import Network, both_ways, check_dropout
 from bluebird.nets.same_padding import pad_same
-from bluebird.nets.second_order import SecondOrder
 
 _PARTS = 5
 _BATCH = 64
@@ -34,8 +34,8 @@ class Backbone(Network):
             weights need whose batch norm was folded into the convolutions, and small batches like); or all but the
             head ("body").
         padding: of strided convolutions: as_built; or same, as weights need that were trained in TensorFlow.
-        pooling: how features come of the last map: as_built, mostly by its mean; or second_order, by which of its
-            channels light up together as well, which tells apart what differs in details.
+        pooling: how features come of the last map: as_built, mostly by its mean; or covariance, by which of its
+            channels rise and fall together, which tells apart what differs in details.
         mirror: look at each picture twice, as it is and mirrored left to right, and decide on the mean of both
             features, except in a training step. It takes twice the time.
         scales: look at each picture at these shares of its side, and decide on the mean of the features, likewise;
@@ -54,7 +54,7 @@ class Backbone(Network):
         dropout: float = 0.2,
         freeze: Literal["nothing", "norm", "body"] = "nothing",
         padding: Literal["as_built", "same"] = "as_built",
-        pooling: Literal["as_built", "second_order"] = "as_built",
+        pooling: Literal["as_built", "covariance"] = "as_built",
         mirror: bool = False,
         scales: Sequence[float] = (1.0,),
     ) -> None:
@@ -71,7 +71,9 @@ class Backbone(Network):
         self.classifier = built.classifier
         if padding == "same" and not pad_same(self.body):
             raise UsageError(f"padding is 'same': {name} has no strided convolution that pads; leave it 'as_built'")
-        self.pool = SecondOrder(last_map(name, self.body, image_size)) if pooling == "second_order" else None
+        if pooling not in ("as_built", "covariance"):  # a model of another version's may hold another word
+            raise UsageError(f"pooling is {pooling!r}; expected as_built or covariance")
+        self.pool = CovariancePooling(last_map(name, self.body, image_size)) if pooling == "covariance" else None
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.pool.num_features if self.pool else built.features, num_classes)
         self.freeze, self.mirror = freeze, mirror
@@ -103,7 +105,7 @@ class Backbone(Network):
 
     @torch.no_grad()
     def measure(self, images: Tensor) -> None:
-        """Second-order pooling goes by the directions in which the maps of these pictures vary most."""
+        """Covariance pooling goes by the directions in which the maps of these pictures vary most."""
         if self.pool:
             learning = self.training
             self.eval()

@@ -26,7 +26,7 @@ def map_of(body: Any) -> Callable[[Tensor], Tensor]:
         return body.features  # type: ignore[no-any-return]
     if all(hasattr(body, name) for name in _RESNET):
         return lambda images: reduce(lambda maps, name: getattr(body, name)(maps), _RESNET, images)
-    raise UsageError(f"pooling is 'second_order': of a {type(body).__name__} no last map is known; leave it 'as_built'")
+    raise UsageError(f"pooling is 'covariance': of a {type(body).__name__} no last map is known; leave it 'as_built'")
 
 
 def last_map(name: str, body: nn.Module, image_size: int) -> int:
@@ -41,7 +41,7 @@ def last_map(name: str, body: nn.Module, image_size: int) -> int:
     body.train()
     if len(shape) != 4 or shape[1] <= shape[3] or shape[2] * shape[3] < 2:
         raise UsageError(
-            f"pooling is 'second_order': {name} ends in {tuple(shape[1:])} for pictures of {image_size} px; expected "
+            f"pooling is 'covariance': {name} ends in {tuple(shape[1:])} for pictures of {image_size} px; expected "
             "channels, rows and columns, several of each; leave it 'as_built', or take larger pictures"
         )
     return shape[1]

@@ -63,7 +63,7 @@ NETWORKS = {
     "resnet": _backbone("resnet18"),
     "mobilenet": _backbone("mobilenet_v3_small"),
     "mirrored": _backbone("resnet18", mirror=True),
-    "second order": _backbone("mobilenet_v2", 64, pooling="second_order"),
+    "covariance": _backbone("mobilenet_v2", 64, pooling="covariance"),
 }
 
 

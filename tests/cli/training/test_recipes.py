@@ -91,10 +91,10 @@ def _logits(model: Bundle, pixels: torch.Tensor) -> torch.Tensor:
         return model.network.logits(look(pixels))
 
 
-def test_second_order_pooling_goes_by_what_the_training_pictures_show(
+def test_covariance_pooling_goes_by_what_the_training_pictures_show(
     weights: Path, make_folder: MakeFolder, tmp_path: Path
 ) -> None:
-    options = ["--recipe", "probe", "--data.image_size", "64", "--model.network.init_args.pooling", "second_order"]
+    options = ["--recipe", "probe", "--data.image_size", "64", "--model.network.init_args.pooling", "covariance"]
     assert train(make_folder(16), tmp_path, weights, *options) == 0
     model = load_model(run_of(tmp_path))
     assert model.metrics["test/accuracy"] > 0.9
