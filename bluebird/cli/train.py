@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from bluebird.cli.training.ranks import alone, given_folder, in_rank, leads, one
 from bluebird.cli.training.recipes import Start, as_bundle, find_head, learn_val_too, prepare
 from bluebird.cli.training.resume import Kept, advice, check_settings, interruptible, read_kept, take_resume
 from bluebird.cli.training.seeds import take_seeds, train_seeds
+from bluebird.cli.training.told import notes, report, said
 from bluebird.engines.opened import open_engine
 from bluebird.errors import OutputError, TrainingError, UsageError
 from bluebird.nets.summary import layer_table
@@ -66,7 +66,7 @@ def _run(arguments: list[str]) -> int:
     if launch:
         return launch.run(folder, given)
     print(f"watch    tensorboard --logdir {folder.parent.parent}\nrun      {folder}\n", flush=True)
-    for note in [*_notes(cli), *start.notes, *start.reasons]:
+    for note in [*notes(cli), *start.notes, *start.reasons]:
         print(f"note     {note}")
     print(layer_table(cli.model.network), flush=True)
     interrupt = Interrupt()
@@ -74,16 +74,16 @@ def _run(arguments: list[str]) -> int:
     made = list(start.reasons)
     with interruptible(interrupt, lambda: advice(folder)), memory_in_a_line(cli):
         head = find_head(cli, start.recipe) if not kept and leads() else None  # the leader's weights become everybody's
-        made += _said(head.note if head else None)
+        made += said(head.note if head else None)
         if start.trains:
-            made += _said(_fit(trainer, cli, kept))
+            made += said(_fit(trainer, cli, kept))
         trainer = alone(cli, trainer)
         if not leads():
             return 0
         validation = _validate(trainer, cli, "best" if start.trains else None)
         validated = copy.deepcopy(calibrated(as_bundle(cli), validation))
         if not start.trains or _is_start(trainer):
-            made += _said(learn_val_too(cli, start.recipe, head))
+            made += said(learn_val_too(cli, start.recipe, head))
         metrics = _test(trainer, cli)
     bundle = replace(validated, network=cli.model.network, metrics=metrics)
     save_bundle(bundle, folder / "bundle")
@@ -93,7 +93,7 @@ def _run(arguments: list[str]) -> int:
     _log_hyperparameters(trainer, cli, metrics)
     if table := write_times(trainer, folder):
         print(f"\n{table}")
-    _report(cli, folder, metrics)
+    report(cli, folder, metrics)
     return 0
 
 
@@ -127,18 +127,6 @@ def _run_folder(cli: TrainCLI, resumed: Path | None) -> Path:
     return folder
 
 
-def _notes(cli: TrainCLI) -> list[str]:
-    data = cli.datamodule
-    sizes = {name: len(dataset) for name, dataset in data.datasets.items()}
-    counts = ", ".join(f"{size:,} {name}" for name, size in sizes.items())
-    notes = [f"{len(data.classes)} classes; pictures: {counts}", *data.listing.notes]
-    if data.leaks:
-        notes.append(f"{data.leaks} pictures of val and test have an identical copy in train")
-    if data.failures:
-        notes.append(f"{len(data.failures)} unreadable files are left out, listed at the end")
-    return notes
-
-
 def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrupt, start: Start) -> L.Trainer:
     logger = TensorBoardLogger(
         folder.parent.parent,
@@ -167,14 +155,6 @@ def _trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Interrup
     validates_first = start.recipe == "fine_tune" and not kept  # the beginning may be the best of it
     first = {"num_sanity_val_steps": -1} if validates_first else {}
     return cli.instantiate_trainer(logger=logger, extra=callbacks, profiler=profiler, **first)
-
-
-def _said(note: str | None) -> list[str]:
-    """A note, if there is one, once it has been printed."""
-    if not note:
-        return []
-    print(f"note     {note}", flush=True)
-    return [note]
 
 
 def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> str | None:
@@ -244,18 +224,3 @@ def _log_hyperparameters(trainer: L.Trainer, cli: TrainCLI, metrics: dict[str, f
     main = {name: metrics[name] for name in ("test/accuracy", "test/f1", "test/loss")}
     trainer.loggers[0].log_hyperparams(flat, {f"hparam/{name}": value for name, value in main.items()})
     trainer.loggers[0].finalize("success")
-
-
-def _report(cli: TrainCLI, folder: Path, metrics: dict[str, float]) -> None:
-    data = cli.datamodule
-    print(
-        f"\ntest     accuracy {metrics['test/accuracy']:.4f}  macro F1 {metrics['test/f1']:.4f}  "
-        f"on {len(data.datasets['test']):,} pictures\n"
-        f"model    {folder / 'bundle'}\n"
-        f"curves   tensorboard --logdir {folder.parent.parent}\n"
-        f"search   bluebird predict {folder} FOLDER --target CLASS --out finds"
-    )
-    if data.failures:
-        print(f"\nleft out, for they cannot be read ({len(data.failures)}):", file=sys.stderr)
-        for failure in data.failures:
-            print(f"  {failure}", file=sys.stderr)

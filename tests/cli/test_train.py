@@ -261,6 +261,12 @@ def test_a_misspelt_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean data.batch_size?" in _fails(["--data.bach_size", "3"], capsys)
 
 
+def test_a_word_that_a_network_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    pooling = ["--model.network", "bluebird.nets.Backbone", "--model.network.init_args.pooling", "colour"]
+    refused = """Parser key "pooling": Expected a typing.Literal['as_built', 'covariance']. Got value: colour"""
+    assert f'Parser key "model.network": {refused} (see bluebird train --help)' in _fails(pooling, capsys)
+
+
 @pytest.mark.parametrize(
     ("option", "value", "reason"),
     [

@@ -69,6 +69,13 @@ class KeepLines(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """The help of LightningCLI, with the line breaks of the description left as they are."""
 
 
+_HELP = " (see bluebird train --help)"
+_NESTED = re.compile(
+    r"Does not validate against any of the Union subtypes .*? Errors: - (.*?) - Expected a <class 'None.*"
+)
+"""How jsonargparse refuses a setting that may also be left out, as a network; what of it tells why is the group."""
+
+
 class OneLineParser(LightningArgumentParser):
     """Says in one line what is wrong with a config, and which key was probably meant."""
 
@@ -76,7 +83,8 @@ class OneLineParser(LightningArgumentParser):
         text = re.sub(r"\s+", " ", message).strip()
         if "surrogates not allowed" in text:
             raise UsageError(f"{text.partition(': ')[0]}: the path holds bytes that are no UTF-8; reach it by a link")
-        raise UsageError(text + self._nearest(text) + " (see bluebird train --help)")
+        text = _NESTED.sub(r"\1", text.replace(_HELP, ""))
+        raise UsageError(text + self._nearest(text) + _HELP)
 
     def _nearest(self, text: str) -> str:
         unknown = re.search(r"option '([\w.]+)'|[Kk]ey '([\w.]+)'|--([\w.]+)", text)

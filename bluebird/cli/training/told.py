@@ -1,0 +1,45 @@
+"""What a training says in the terminal, beside its progress."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from bluebird.cli.training.parser import TrainCLI
+
+
+def notes(cli: TrainCLI) -> list[str]:
+    """What there is to say of the data before anything is learnt from it."""
+    data = cli.datamodule
+    sizes = {name: len(dataset) for name, dataset in data.datasets.items()}
+    counts = ", ".join(f"{size:,} {name}" for name, size in sizes.items())
+    told = [f"{len(data.classes)} classes; pictures: {counts}", *data.listing.notes]
+    if data.leaks:
+        told.append(f"{data.leaks} pictures of val and test have an identical copy in train")
+    if data.failures:
+        told.append(f"{len(data.failures)} unreadable files are left out, listed at the end")
+    return told
+
+
+def said(note: str | None) -> list[str]:
+    """A note, if there is one, once it has been printed."""
+    if not note:
+        return []
+    print(f"note     {note}", flush=True)
+    return [note]
+
+
+def report(cli: TrainCLI, folder: Path, metrics: dict[str, float]) -> None:
+    """How good it is, where everything lies, what to do with it, and which files were left out."""
+    data = cli.datamodule
+    print(
+        f"\ntest     accuracy {metrics['test/accuracy']:.4f}  macro F1 {metrics['test/f1']:.4f}  "
+        f"on {len(data.datasets['test']):,} pictures\n"
+        f"model    {folder / 'bundle'}\n"
+        f"curves   tensorboard --logdir {folder.parent.parent}\n"
+        f"search   bluebird predict {folder} FOLDER --target CLASS --out finds"
+    )
+    if data.failures:
+        print(f"\nleft out, for they cannot be read ({len(data.failures)}):", file=sys.stderr)
+        for failure in data.failures:
+            print(f"  {failure}", file=sys.stderr)
