@@ -71,7 +71,7 @@ def _run(arguments: list[str]) -> int:
     print(layer_table(cli.model.network), flush=True)
     interrupt = Interrupt()
     trainer = _trainer(cli, folder, kept, interrupt, start)
-    made = list(start.reasons)
+    made, learnt = list(start.reasons), ["train"]
     with interruptible(interrupt, lambda: advice(folder)), memory_in_a_line(cli):
         head = find_head(cli, start.recipe) if not kept and leads() else None  # the leader's weights become everybody's
         made += said(head.note if head else None)
@@ -81,14 +81,16 @@ def _run(arguments: list[str]) -> int:
         if not leads():
             return 0
         validation = _validate(trainer, cli, "best" if start.trains else None)
-        validated = copy.deepcopy(calibrated(as_bundle(cli), validation))
+        validated = calibrated(as_bundle(cli), validation)
         if not start.trains or _is_start(trainer):
-            made += said(learn_val_too(cli, start.recipe, head))
+            validated = copy.deepcopy(validated)  # its network as it was judged
+            if anew := said(learn_val_too(cli, start.recipe, head)):
+                made, learnt = [*made, *anew], ["train", "val"]
         metrics = _test(trainer, cli)
     bundle = replace(validated, network=cli.model.network, metrics=metrics)
     save_bundle(bundle, folder / "bundle")
     tested = Validation(*cli.model.judged())
-    write_card(cli, bundle, tested, _target(cli), arguments, Made(made, start.trains), folder / "bundle")
+    write_card(cli, bundle, tested, _target(cli), arguments, Made(made, start.trains, learnt), folder / "bundle")
     _show(trainer, cli, validated, validation)
     _log_hyperparameters(trainer, cli, metrics)
     if table := write_times(trainer, folder):

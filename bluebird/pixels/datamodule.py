@@ -108,7 +108,8 @@ class BirdData(L.LightningDataModule):
         samples = [self.listing.samples[row] for row in rows]
         self.classes = self.listing.classes
         self.splits = assign_splits(samples, digests, self.shares, self.seed)
-        self.drawn = [split for split in self.shares if split not in {sample.split for sample in self.listing.samples}]
+        given = {sample.split for sample in samples}
+        self.drawn = [split for split in self.shares if split not in given]
         self.leaks = count_leaks(digests, self.splits)
         self._measure(pictures.pixels, rows, digests)
 

@@ -47,10 +47,11 @@ class TrainingData:
 @dataclass(frozen=True)
 class Made:
     """How a network came about: `sentences` on what else than an optimiser had a part in it, as the fit of a last
-    layer; and whether an optimiser took steps at all."""
+    layer; whether an optimiser took steps at all; and the splits whose pictures it had learnt from in the end."""
 
     sentences: Sequence[str] = ()
     by_steps: bool = True
+    learnt: Sequence[str] = ("train",)
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,11 @@ def _source(data: TrainingData) -> Iterator[str]:
 
 def _few(training: Training) -> Iterator[str]:
     classes = training.model.classes
-    for split, least, what in (("train", FEW_TRAINED, "learnt from"), ("test", FEW_JUDGED, "tested on")):
-        counts = training.data.counts[split]
+    for splits, least, what in (
+        (training.made.learnt, FEW_TRAINED, "learnt from"),
+        (("test",), FEW_JUDGED, "tested on"),
+    ):
+        counts = [sum(of) for of in zip(*(training.data.counts[split] for split in splits), strict=True)]
         few = [f"{name} ({count})" for name, count in zip(classes, counts, strict=True) if count < least]
         if few:
             more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""

@@ -1,4 +1,4 @@
-"""What somebody else's network already knows, used for birds of one's own: features once, then a head in seconds."""
+"""What somebody else's network already knows, used for birds of one's own: features once, then a head."""
 
 from bluebird.transfer.choose import RECIPES, Choice, Recipe, choose_recipe
 from bluebird.transfer.features import Features, features_of

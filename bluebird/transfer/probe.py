@@ -56,7 +56,8 @@ def fit_probe(train: Features, num_classes: int, weight_decays: Sequence[float] 
     Source: L-BFGS with strong Wolfe conditions (Nocedal and Wright 2006, ch. 7), as torch has it; the rule of one
     standard error from Hastie, Tibshirani and Friedman 2009, section 7.10.
     """
-    x, _ = _spanned(Scale.shared(train.values.double())(train.values.double()))
+    space = _Space.of(train)
+    x = space.x
     trials: list[Trial] = []
     folds = _folds(train.targets, num_classes)
     heads = [_blank(num_classes, x)] * _FOLDS
@@ -70,15 +71,32 @@ def fit_probe(train: Features, num_classes: int, weight_decays: Sequence[float] 
             break
     least = _least(trials)
     best = next(trial for trial in trials if trial.loss <= least.loss + least.error)
-    return Probe(fit_head(train, num_classes, best.weight_decay), best, trials)
+    return Probe(space.head(train.targets, num_classes, best.weight_decay), best, trials)
 
 
 def fit_head(train: Features, num_classes: int, weight_decay: float) -> Head:
     """The head fitted to all of `train` with this weight decay, which `fit_probe` describes."""
-    scale = Scale.shared(train.values.double())
-    x, basis = _spanned(scale(train.values.double()))
-    head = _fit(x, train.targets, _blank(num_classes, x), weight_decay, _ENOUGH)
-    return Head(head.weight @ basis, head.bias).after(scale)
+    return _Space.of(train).head(train.targets, num_classes, weight_decay)
+
+
+@dataclass(frozen=True)
+class _Space:
+    """Where the fit happens: scaled features x, float64 (N, R), along the directions `basis` (R, F)."""
+
+    scale: Scale
+    x: Tensor
+    basis: Tensor
+
+    @classmethod
+    def of(cls, features: Features) -> _Space:
+        values = features.values.double()
+        scale = Scale.shared(values)
+        return cls(scale, *_spanned(scale(values)))
+
+    def head(self, targets: Tensor, num_classes: int, weight_decay: float) -> Head:
+        """The head that suits all of x, for features as they came."""
+        head = _fit(self.x, targets, _blank(num_classes, self.x), weight_decay, _ENOUGH)
+        return Head(head.weight @ self.basis, head.bias).after(self.scale)
 
 
 def _least(trials: Sequence[Trial]) -> Trial:

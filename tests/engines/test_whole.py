@@ -42,7 +42,7 @@ class Branching(CNN):
      Backbone(3, 64, "mobilenet_v2"), Backbone(3, 64, "efficientnet_b0"),
      Backbone(3, 32, "resnet18", mirror=True), Backbone(3, 64, "resnet18", pooling="covariance"),
      Backbone(3, 64, "resnet18", scales=[0.7, 1.0]), WhitenedCNN(3, 16, widths=[8, 12], mirror=True)],
-    ids=["cnn", "mlp", "resnet", "mobilenet", "efficientnet", "mirrored", "second order", "several scales", "whitened"],
+    ids=["cnn", "mlp", "resnet", "mobilenet", "efficientnet", "mirrored", "covariance", "several scales", "whitened"],
 )  # fmt: skip
 @torch.no_grad()
 def test_without_batch_norm_it_says_the_same(network: Network) -> None:

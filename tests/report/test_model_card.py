@@ -246,6 +246,14 @@ def test_what_only_an_optimiser_listens_to_is_left_out_where_none_took_steps() -
     assert "<li>No step of an optimiser was taken" in _body(fitted)
 
 
+def test_pictures_learnt_from_are_those_of_all_splits_that_were() -> None:
+    counts = {"train": [45, 45, 300], "val": [6, 3, 20], "test": [50, 50, 50]}
+    training = _training(data=TrainingData("my_birds", counts))
+    assert "Fewer than 50 pictures were learnt from of: blue_jay (45), bluebird (45)." in list(limits(training))
+    both = replace(training, made=Made(learnt=["train", "val"]))
+    assert "Fewer than 50 pictures were learnt from of: bluebird (48)." in list(limits(both))
+
+
 def test_the_card_of_a_real_run_leaves_nothing_open(trained: Path) -> None:
     model = load_model(trained)
     config = yaml.safe_load((trained / "config.yaml").read_text())

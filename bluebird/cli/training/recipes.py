@@ -78,11 +78,11 @@ def _device(cli: TrainCLI) -> torch.device:
     return choose_device("cpu" if cli.config.trainer.accelerator == "cpu" else "auto", "torch")
 
 
-def as_bundle(cli: TrainCLI, metrics: dict[str, float] | None = None) -> Bundle:
+def as_bundle(cli: TrainCLI) -> Bundle:
     """The network as it is, with all that belongs to it."""
     data = cli.datamodule
     preprocessing = Preprocessing(data.image_size, list(data.mean), list(data.std))
-    return Bundle(cli.model.network, data.classes, preprocessing, data.fingerprint, metrics or {})
+    return Bundle(cli.model.network, data.classes, preprocessing, data.fingerprint)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ import torch
 import yaml
 from torchvision import models
 
-from bluebird.bundle import Bundle, load_model
+from bluebird.bundle import Bundle, Validation, load_model
 from bluebird.cli import main
+from bluebird.engines.engine import Engine, Fetch
 from bluebird.pixels.datamodule import BirdData
 from bluebird.pixels.transforms import eval_transform
+from bluebird.report.board import Board
 from tests.conftest import MakeFolder, write_folder
 
 NETWORK = ["--model.network", "bluebird.nets.Backbone", "--model.network.init_args.name", "mobilenet_v3_small"]
@@ -69,6 +71,23 @@ def test_pictures_drawn_to_validate_are_learnt_from_once_they_have_judged(
     assert model.validation is not None
     said = _logits(model, data.datasets["val"].__getitems__(range(4))[0])
     assert not torch.allclose(said, model.validation.logits, atol=1e-3)  # which are of a head that did not know them
+
+
+def test_what_is_shown_of_the_val_split_is_of_the_network_that_judged_it(
+    weights: Path, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gaps: list[float] = []
+
+    def compare(
+        self: Board, model: Bundle, engine: Engine, pictures: Fetch, validation: Validation, *_: object
+    ) -> None:
+        model.network.eval()
+        gaps.append(float((_logits(model, pictures(range(4))) - validation.logits[:4]).abs().max()))
+
+    monkeypatch.setattr(Board, "show", compare)
+    assert train(make_folder(16), tmp_path, weights, "--recipe", "probe") == 0
+    (gap,) = gaps
+    assert gap < 1e-4
 
 
 def test_pictures_that_somebody_set_apart_to_validate_are_not_learnt_from(
@@ -160,6 +179,26 @@ def test_the_same_command_gives_the_same_last_layer_from_kept_features(
         assert train(root, tmp_path / runs, weights, "--recipe", "probe") == 0
     one, two = (load_model(run_of(tmp_path / runs)) for runs in ("one", "two"))
     assert one.fingerprint == two.fingerprint
+
+
+def test_kept_features_serve_another_seed_but_no_other_weights_and_no_other_look(weights: Path, tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):  # nothing is drawn, so that each seed learns from the same pictures
+        write_folder(tmp_path / "birds" / split, 4, ("blue", "red"))
+    cache = tmp_path / "cache"
+
+    def files_after(*more: str, source: Path = weights) -> int:
+        options = ["--recipe", "probe", "--data.cache_dir", str(cache), *more]
+        assert train(tmp_path / "birds", tmp_path / "runs", source, *options) == 0
+        return len(list((cache / "features").iterdir()))
+
+    assert files_after() == 1
+    assert files_after("--seed_everything", "7") == 1
+    others = tmp_path / "others.pth"
+    state = torch.load(weights, weights_only=True)
+    torch.save({name: tensor * 1.01 for name, tensor in state.items()}, others)
+    assert files_after(source=others) == 2
+    assert files_after("--model.network.init_args.mirror", "true") == 3
+    assert files_after("--data.std", "[0.5, 0.5, 0.5]") == 4
 
 
 def test_pictures_become_what_the_weights_were_trained_on_unless_somebody_says_otherwise(
