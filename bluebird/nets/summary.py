@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.backends import mha
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bluebird.nets.network import Network
@@ -25,7 +27,8 @@ class LayerCost:
 
 
 def layer_costs(network: Network) -> list[LayerCost]:
-    """The costs of each leaf layer, in the order in which one picture of `image_size` passes them.
+    """The costs of each leaf layer, in the order in which one picture of `image_size` passes them, and of each module
+    that multiplies beside its layers, as an attention does.
 
     The network comes out as it went in: its mode, batch statistics and random state are untouched.
     """
@@ -35,17 +38,19 @@ def layer_costs(network: Network) -> list[LayerCost]:
 
     flops = 0
 
-    def after(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def after(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor | tuple[Tensor, ...]) -> None:
         nonlocal flops
+        if list(module.children()) and counter.get_total_flops() == flops:
+            return
         multiply_adds = (counter.get_total_flops() - flops) // 2  # a multiplication and an addition are two
         flops = counter.get_total_flops()
-        parameters = sum(p.numel() for p in module.parameters())
-        shape = tuple(output.shape[1:])
+        parameters = sum(p.numel() for p in module.parameters(recurse=False))
+        shape = tuple((output if isinstance(output, Tensor) else output[0]).shape[1:])
         costs.append(LayerCost(names[module], type(module).__name__, shape, parameters, multiply_adds))
 
     parameter = next(network.parameters())
     side = network.image_size
-    with _after_each_leaf(network, after), _evaluating(network), torch.no_grad(), counter:
+    with _after_each_module(network, after), _evaluating(network), _counted_attention(), torch.no_grad(), counter:
         network(torch.zeros(1, 3, side, side, device=parameter.device, dtype=parameter.dtype))
     return costs
 
@@ -70,14 +75,25 @@ def layer_table(network: Network) -> str:
 
 
 @contextmanager
-def _after_each_leaf(network: Network, hook: Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]) -> Iterator[None]:
-    leaves = [module for module in network.modules() if not list(module.children())]
-    handles = [leaf.register_forward_hook(hook) for leaf in leaves]
+def _after_each_module(network: Network, hook: Callable[..., None]) -> Iterator[None]:
+    handles = [module.register_forward_hook(hook) for module in network.modules()]
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def _counted_attention() -> Iterator[None]:
+    """Attention as single products: fused ones, which evaluation takes, the counter does not know."""
+    fused = mha.get_fastpath_enabled()
+    mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        mha.set_fastpath_enabled(fused)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from bluebird.errors import UsageError
-from bluebird.nets import CNN, MLP, Network, WhitenedCNN
+from bluebird.nets import CNN, MLP, Backbone, Network, WhitenedCNN
 from bluebird.nets.summary import layer_costs, layer_table
 
 NETWORKS = [
@@ -108,6 +108,25 @@ def test_costs_are_those_worked_by_hand() -> None:
     assert (conv.name, conv.shape) == ("stem.0", (4, 16, 16))
     assert (conv.parameters, conv.multiply_adds) == (3 * 4 * 9, 3 * 4 * 9 * 16 * 16)
     assert (linear.parameters, linear.multiply_adds) == (8 * 5 + 5, 8 * 5)
+
+
+def test_what_a_module_multiplies_beside_its_layers_is_its_own() -> None:
+    pooled = {cost.name: cost for cost in layer_costs(Backbone(5, 64, "resnet18", pooling="covariance"))}
+    matrix = 128 * 128
+    assert pooled["pool.reduce"].multiply_adds == 512 * 128 * 4
+    assert pooled["pool"].shape == (128 * 129 // 2,)
+    assert pooled["pool"].parameters == 0  # those of its convolution stand there
+    products = 1 + 3 * 3 + 2  # root and inverse; the first step multiplies once, the last twice
+    assert pooled["pool"].multiply_adds == matrix * 4 + products * matrix * 128
+    assert pooled["dropout"].multiply_adds == 0
+
+
+def test_attention_is_counted() -> None:
+    costs = {cost.name: cost for cost in layer_costs(Backbone(5, 64, "vit_b_32"))}
+    attention = costs["body.encoder.layers.encoder_layer_0.self_attention"]
+    assert attention.shape == (5, 768)  # four patches and the class token
+    assert attention.parameters == 3 * (768 * 768 + 768)  # those of what comes out are its layer's
+    assert attention.multiply_adds == 4 * 5 * 768 * 768 + 2 * 5 * 5 * 768
 
 
 def test_the_table_sums_up_and_leaves_the_network_as_it_was() -> None:
