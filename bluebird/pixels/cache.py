@@ -65,7 +65,8 @@ def load_pictures(paths: Sequence[Path], image_size: int, cache_dir: Path, num_t
     except OSError as error:
         raise OutputError(
             f"{str(cache_dir)!r}: the picture cache cannot be written ({error.strerror}); it needs "
-            f"{len(paths) * 3 * image_size**2 / 1e6:.0f} MB; name another place with --data.cache_dir"
+            f"{len(paths) * 3 * image_size**2 / 1e6:.0f} MB; name another place in $XDG_CACHE_HOME, or in training "
+            "with --data.cache_dir"
         ) from error
     pictures = _map(folder, len(paths), image_size)
     weakref.finalize(pictures.pixels, held.close)

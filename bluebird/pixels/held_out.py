@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +16,16 @@ from bluebird.pixels.split import assign_splits, fingerprint
 
 @dataclass(frozen=True)
 class Labelled:
-    """The readable pictures of a folder: `pixels` uint8 (N, S, S, 3), mapped from disk; paths and labels (N,).
+    """The N readable pictures of a folder, by their numbers: paths and labels (N,).
 
-    `judging` are the numbers of those to judge by, and `split` says which they are: "test", or "all". `learnt` are the
-    numbers of those that the model learnt from, as far as they are there. `is_own` says whether this is the very data
-    that it was trained on.
+    `pixels` uint8 (M, S, S, 3) are mapped from disk, with those of unreadable files among them; `rows` (N,) says where
+    each picture lies there. `judging` are the numbers of those to judge by, and `split` says which they are: "test",
+    or "all". `learnt` are the numbers of those that the model learnt from, as far as they are there. `is_own` says
+    whether this is the very data that it was trained on.
     """
 
     pixels: Tensor
+    rows: list[int]
     paths: list[Path]
     labels: list[str]
     judging: list[int]
@@ -31,6 +33,10 @@ class Labelled:
     split: str
     is_own: bool
     failures: list[UnreadablePictureError]
+
+    def pictures(self, numbers: Sequence[int]) -> Tensor:
+        """uint8 (n, 3, S, S) of some of the pictures."""
+        return self.pixels[[self.rows[number] for number in numbers]].permute(0, 3, 1, 2)
 
 
 def read_labelled(root: Path, image_size: int, trained_on: str, shares: Mapping[str, float], seed: int) -> Labelled:
@@ -58,9 +64,9 @@ def read_labelled(root: Path, image_size: int, trained_on: str, shares: Mapping[
     splits, is_own = _splits(listing, rows, [pictures.digests[row] for row in rows], trained_on, shares, seed)
     chosen = [number for number, split in enumerate(splits) if split == "test"]
     learnt = [number for number, split in enumerate(splits) if split == "train"]
-    pixels = pictures.pixels if not failures else pictures.pixels[rows]
     return Labelled(
-        pixels,
+        pictures.pixels,
+        rows,
         [sample.path for sample in samples],
         labels,
         chosen or list(range(len(rows))),

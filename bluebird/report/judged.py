@@ -83,7 +83,7 @@ class Judged:
 
     def pictures(self, numbers: Sequence[int]) -> Tensor:
         """uint8 (n, 3, S, S) of some of the pictures."""
-        return self.data.pixels[[self.rows[number] for number in numbers]].permute(0, 3, 1, 2)
+        return self.data.pictures([self.rows[number] for number in numbers])
 
 
 def judge(model: Bundle, engine: Engine, data: Labelled, target: Sequence[str]) -> Judged:
@@ -111,8 +111,8 @@ def ask(model: Bundle, engine: Engine, data: Labelled, rows: Sequence[int]) -> S
     answers = []
     with tqdm(total=len(rows), unit=" pictures", disable=None, dynamic_ncols=True, leave=False) as bar:
         for start in range(0, len(rows), _BATCH):
-            part = list(rows[start : start + _BATCH])
-            answers.append(engine.ask(data.pixels[part].permute(0, 3, 1, 2)))
+            part = rows[start : start + _BATCH]
+            answers.append(engine.ask(data.pictures(part)))
             bar.update(len(part))
     logits, probs, features = (
         torch.cat([getattr(answer, name) for answer in answers]).double().numpy()

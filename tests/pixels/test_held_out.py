@@ -56,9 +56,9 @@ def test_unreadable_files_are_told_and_move_nothing(make_folder: MakeFolder) -> 
     (root / "blue" / "0000.png").write_text("no picture")
     labelled = read_labelled(root, 16, "", SHARES, 0)
     assert [Path(failure.path).name for failure in labelled.failures] == ["0000.png"]
-    assert len(labelled.pixels) == len(labelled.paths) == 8
-    blue = labelled.pixels[labelled.labels.index("blue")].float().mean((0, 1))
-    assert blue.argmax() == 2
+    assert len(labelled.paths) == len(labelled.labels) == 8
+    strongest = labelled.pictures(range(8)).float().mean((2, 3)).argmax(1)
+    assert strongest.tolist() == [{"red": 0, "blue": 2}[label] for label in labelled.labels]
 
 
 def test_nothing_readable_is_refused(tmp_path: Path) -> None:
