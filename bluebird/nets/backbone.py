@@ -14,11 +14,11 @@ from bluebird.errors import UsageError
 from bluebird.nets.architectures import build
 from bluebird.nets.covariance import CovariancePooling
 from bluebird.nets.maps import last_map, map_of
-from bluebird.nets.network import Network, both_ways, check_dropout
+from bluebird.nets.network import Network, check_dropout
 from bluebird.nets.same_padding import pad_same
 
 _PARTS = 5
-_BATCH = 64
+_BATCH = 16
 
 
 class Backbone(Network):
@@ -39,7 +39,7 @@ class Backbone(Network):
         mirror: look at each picture twice, as it is and mirrored left to right, and decide on the mean of both
             features, except in a training step. It takes twice the time.
         scales: look at each picture at these shares of its side, and decide on the mean of the features, likewise;
-            [0.7, 1] takes half as long again.
+            [0.7, 1] takes half as long again. Covariance is that of the places of all looks together.
 
     Raises:
         UsageError: no such name, timm is not installed, a size that the architecture cannot take, one that cannot be
@@ -89,15 +89,20 @@ class Backbone(Network):
         return self
 
     def features(self, images: Tensor) -> Tensor:
-        if self.training:
-            return self._look(images)
-        looks = [self._seen(images, side) for side in self.sides]
-        return sum(looks[1:], looks[0]) / len(looks)
+        sides = [self.image_size] if self.training else self.sides
+        looks = [look for side in sides for look in self._looks(images, side)]
+        return self.pool(*looks) if self.pool else torch.stack(looks).mean(0)
 
-    def _seen(self, images: Tensor, side: int) -> Tensor:
+    def _looks(self, images: Tensor, side: int) -> list[Tensor]:
+        """What comes out of the body for pictures at this side, mirrored ones in the same batch: features (N, F), or
+        maps (N, C, H, W) where they are still to be pooled."""
+        look = map_of(self.body) if self.pool else self.body
         if side != self.image_size:
             images = functional.interpolate(images, size=(side, side), mode="bilinear")
-        return both_ways(self._look, images) if self.mirror else self._look(images)
+        if self.training or not self.mirror:
+            return [look(images)]
+        both = look(torch.cat([images, images.flip(-1)])).unflatten(0, (2, -1))
+        return [both[0], both[1]]
 
     @property
     def pictures_to_measure(self) -> int:  # type: ignore[override]
@@ -111,10 +116,6 @@ class Backbone(Network):
             self.eval()
             self.pool.fit(torch.cat([map_of(self.body)(batch) for batch in torch.split(images, _BATCH)]))
             self.train(learning)
-
-    def _look(self, images: Tensor) -> Tensor:
-        features: Tensor = self.pool(map_of(self.body)(images)) if self.pool else self.body(images)
-        return features
 
     def decide(self, features: Tensor) -> Tensor:
         logits: Tensor = self.head(self.dropout(features))
@@ -135,7 +136,7 @@ class Backbone(Network):
             return
         self.eval()
         try:
-            self._look(torch.zeros(1, 3, side, side))
+            self._looks(torch.zeros(1, 3, side, side), side)
         except (RuntimeError, AssertionError, ValueError) as error:  # each library has its own
             reason = " ".join(str(error).split())[:200]
             raise UsageError(

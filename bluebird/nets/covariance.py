@@ -14,6 +14,8 @@ _ITERATIONS = 5
 class CovariancePooling(nn.Module):
     """Features (N, R (R + 1) / 2), of length 1, of maps (N, C, H, W): the square root of their covariance matrix.
 
+    Several looks at the same pictures have a map each, of whatever height and width; all their places count alike.
+
     The C channels are brought to R = 128 directions first: by chance, or by `fit` to those in which they vary most.
     Species that differ in a detail differ in which parts occur together, which the mean over all places does not tell.
     The root keeps the few directions in which a picture varies most from drowning all others. Of the symmetric matrix
@@ -39,8 +41,8 @@ class CovariancePooling(nn.Module):
         self.register_buffer("shares", torch.where(rows == columns, 1.0, 2**0.5), persistent=False)
         self.num_features = len(rows)
 
-    def forward(self, maps: Tensor) -> Tensor:
-        seen = self.reduce(maps).flatten(2)  # (N, R, H W)
+    def forward(self, *looks: Tensor) -> Tensor:
+        seen = torch.cat([self.reduce(maps).flatten(2) for maps in looks], 2)  # (N, R, places)
         apart = seen - seen.mean(2, keepdim=True)
         root = _root(apart @ apart.transpose(1, 2))  # (N, R, R)
         return functional.normalize(root[:, self.rows, self.columns] * self.shares)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from bluebird.errors import UsageError
@@ -50,12 +48,6 @@ class Network(nn.Module, ABC):
     def forward(self, images: Tensor) -> Tensor:
         """Probabilities (N, num_classes) of images float (N, 3, S, S); each row sums to one."""
         return self.logits(images).softmax(dim=1)
-
-
-def both_ways(features: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Features (N, F) of images (N, 3, S, S) as they are and mirrored left to right, in the mean; in one batch."""
-    both = features(torch.cat([images, images.flip(-1)]))
-    return both.reshape(2, -1, both.shape[1]).mean(0)  # (2, N, F) to (N, F)
 
 
 def check_dropout(dropout: float) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bluebird.errors import UsageError
-from bluebird.nets.network import Network, both_ways, check_dropout, check_widths
+from bluebird.nets.network import Network, check_dropout, check_widths
 
 _PATCH = 2
 _EDGES = 2 * 3 * _PATCH * _PATCH  # each direction of a patch, forwards and backwards
@@ -106,7 +106,10 @@ class WhitenedCNN(Network):
         self.whiten.weight.copy_(torch.cat([scaled, -scaled]))
 
     def features(self, images: Tensor) -> Tensor:
-        return both_ways(self._look, images) if self.mirror and not self.training else self._look(images)
+        if self.training or not self.mirror:
+            return self._look(images)
+        both = self._look(torch.cat([images, images.flip(-1)]))
+        return both.reshape(2, -1, both.shape[1]).mean(0)  # (2, N, C) to (N, C)
 
     def _look(self, images: Tensor) -> Tensor:
         maps: Tensor = self.stages(functional.gelu(self.whiten(images)))

@@ -64,6 +64,7 @@ NETWORKS = {
     "mobilenet": _backbone("mobilenet_v3_small"),
     "mirrored": _backbone("resnet18", mirror=True),
     "covariance": _backbone("mobilenet_v2", 64, pooling="covariance"),
+    "covariance of all looks": _backbone("resnet18", 64, pooling="covariance", mirror=True, scales=[0.5, 1.0]),
 }
 
 

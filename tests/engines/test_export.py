@@ -27,7 +27,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "mlp": lambda: MLP(3, 16, widths=[33]),
     "whitened": lambda: WhitenedCNN(3, 16, widths=[8, 12], mirror=True),
     "backbone": lambda: Backbone(3, 32, "mobilenet_v3_small"),
-    "covariance": lambda: Backbone(3, 64, "mobilenet_v2", pooling="covariance"),
+    "covariance": lambda: Backbone(3, 64, "mobilenet_v2", pooling="covariance", mirror=True, scales=[0.7, 1.0]),
     "mirrored": lambda: Backbone(3, 32, "mobilenet_v3_small", mirror=True),
     "several scales": lambda: Backbone(3, 64, "mobilenet_v3_small", mirror=True, scales=[0.7, 1.0]),
 }

@@ -41,8 +41,10 @@ class Branching(CNN):
     [CNN(3, 16, stem=4, widths=[8, 12], blocks=[1, 2]), MLP(3, 16, widths=[9]), Backbone(3, 32, "resnet18"),
      Backbone(3, 64, "mobilenet_v2"), Backbone(3, 64, "efficientnet_b0"),
      Backbone(3, 32, "resnet18", mirror=True), Backbone(3, 64, "resnet18", pooling="covariance"),
+     Backbone(3, 64, "resnet18", pooling="covariance", mirror=True, scales=[0.5, 1.0]),
      Backbone(3, 64, "resnet18", scales=[0.7, 1.0]), WhitenedCNN(3, 16, widths=[8, 12], mirror=True)],
-    ids=["cnn", "mlp", "resnet", "mobilenet", "efficientnet", "mirrored", "covariance", "several scales", "whitened"],
+    ids=["cnn", "mlp", "resnet", "mobilenet", "efficientnet", "mirrored", "covariance", "covariance of all looks",
+         "several scales", "whitened"],
 )  # fmt: skip
 @torch.no_grad()
 def test_without_batch_norm_it_says_the_same(network: Network) -> None:

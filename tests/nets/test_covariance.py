@@ -53,6 +53,14 @@ def test_features_are_the_root_of_the_covariance_of_all_places_each_pair_once() 
 
 
 @torch.no_grad()
+def test_places_of_several_looks_count_alike() -> None:
+    pool, looks = CovariancePooling(6, rank=3), [maps(side=4), maps(side=2) * 3 - 1]
+    strip = torch.cat([look.flatten(2) for look in looks], 2)[..., None]  # a map of 20 rows and a column
+    torch.testing.assert_close(pool(*looks), pool(strip))
+    assert not torch.allclose(pool(*looks), sum(map(pool, looks)) / 2, atol=1e-3)
+
+
+@torch.no_grad()
 def test_the_product_of_two_pictures_is_that_of_their_matrices() -> None:
     pool, images = CovariancePooling(6), maps(2)
     one, other = pool(images)
@@ -103,6 +111,20 @@ def test_features_are_of_the_last_map_before_it_is_pooled(name: str) -> None:
     assert last.shape[2:] == (2, 2)
     if name in ("mobilenet_v2", "resnet18"):  # whose own pooling is the mean and nothing else
         assert torch.allclose(network.body(images), last.mean((2, 3)), atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_network_pools_the_maps_of_all_its_looks_and_of_one_while_it_learns() -> None:
+    torch.manual_seed(0)
+    network = Backbone(3, 64, "resnet18", pooling="covariance", mirror=True, scales=[0.5, 1])
+    assert network.pool is not None
+    look, images = map_of(network.eval().body), torch.randn(2, 3, 64, 64)
+    smaller = torch.nn.functional.interpolate(images, size=(32, 32), mode="bilinear")
+    looks = [look(way) for side in (smaller, images) for way in (side, side.flip(-1))]
+    torch.testing.assert_close(network.features(images), network.pool(*looks))
+    network.train()
+    network.body.eval()  # batch norm by the same statistics
+    assert torch.equal(network.features(images), network.pool(look(images)))
 
 
 @pytest.mark.parametrize(("name", "side"), [("vit_b_32", 64), ("resnet18", 32), ("inception_v3", 96)])
