@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -94,15 +94,17 @@ class Backbone(Network):
         return self.pool(*looks) if self.pool else torch.stack(looks).mean(0)
 
     def _looks(self, images: Tensor, side: int) -> list[Tensor]:
-        """What comes out of the body for pictures at this side, mirrored ones in the same batch: features (N, F), or
-        maps (N, C, H, W) where they are still to be pooled."""
-        look = map_of(self.body) if self.pool else self.body
+        """What is seen in pictures at this side, and in mirrored ones, which are looked at in the same batch."""
         if side != self.image_size:
             images = functional.interpolate(images, size=(side, side), mode="bilinear")
         if self.training or not self.mirror:
-            return [look(images)]
-        both = look(torch.cat([images, images.flip(-1)])).unflatten(0, (2, -1))
+            return [self._look(images)]
+        both = self._look(torch.cat([images, images.flip(-1)])).unflatten(0, (2, -1))
         return [both[0], both[1]]
+
+    def _look(self, images: Tensor) -> Any:
+        """Features (N, F); or maps (N, R, H, W), where they are still to be pooled."""
+        return self.pool.reduce(map_of(self.body)(images)) if self.pool else self.body(images)
 
     @property
     def pictures_to_measure(self) -> int:  # type: ignore[override]

@@ -12,15 +12,15 @@ _ITERATIONS = 5
 
 
 class CovariancePooling(nn.Module):
-    """Features (N, R (R + 1) / 2), of length 1, of maps (N, C, H, W): the square root of their covariance matrix.
+    """Features (N, R (R + 1) / 2), of length 1, of maps (N, R, H, W): the square root of their covariance matrix.
 
     Several looks at the same pictures have a map each, of whatever height and width; all their places count alike.
 
-    The C channels are brought to R = 128 directions first: by chance, or by `fit` to those in which they vary most.
-    Species that differ in a detail differ in which parts occur together, which the mean over all places does not tell.
-    The root keeps the few directions in which a picture varies most from drowning all others. Of the symmetric matrix
-    each pair stands once, those off the diagonal times the square root of 2, so that products of features are those of
-    the matrices.
+    `reduce` has brought the C channels of a network's map to R = 128 directions before: drawn by lot, or by `fit` those
+    in which they vary most. Species that differ in a detail differ in which parts occur together, which the mean over
+    all places does not tell. The root keeps the few directions in which a picture varies most from drowning all others.
+    Of the symmetric matrix each pair stands once, those off the diagonal times the square root of 2, so that products
+    of features are those of the matrices.
 
     Source: Li et al. 2018, "Towards Faster Training of Global Covariance Pooling Networks by Iterative Matrix Square
     Root Normalization", sections 3.1 and 3.2; the length of 1, in the place of their compensation by the trace, and
@@ -42,7 +42,7 @@ class CovariancePooling(nn.Module):
         self.num_features = len(rows)
 
     def forward(self, *looks: Tensor) -> Tensor:
-        seen = torch.cat([self.reduce(maps).flatten(2) for maps in looks], 2)  # (N, R, places)
+        seen = torch.cat([maps.flatten(2) for maps in looks], 2)  # (N, R, places)
         apart = seen - seen.mean(2, keepdim=True)
         root = _root(apart @ apart.transpose(1, 2))  # (N, R, R)
         return functional.normalize(root[:, self.rows, self.columns] * self.shares)

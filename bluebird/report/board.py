@@ -13,7 +13,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 from torchvision.utils import make_grid
 
 from bluebird.bundle import Bundle, Validation
-from bluebird.engines.engine import Engine, Fetch
+from bluebird.engines.engine import AT_ONCE, Engine, Fetch
 from bluebird.quality.calibration import reliability
 from bluebird.quality.ranking import ranking
 from bluebird.report.mistakes import confusion
@@ -22,7 +22,6 @@ from bluebird.watch.figures import draw_confusion, draw_looking, draw_precision_
 
 _MISTAKES, _IN_A_ROW = 16, 8
 _PROJECTED, _THUMBNAIL_PX = 500, 48
-_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Board:
     def _project(self, model: Bundle, engine: Engine, pictures: Fetch, targets: np.ndarray) -> None:
         """Features of at most 500 pictures, evenly out of all, with thumbnails."""
         chosen = sorted({round(place) for place in np.linspace(0, len(targets) - 1, _PROJECTED)})
-        squares = [pictures(chosen[start : start + _BATCH]) for start in range(0, len(chosen), _BATCH)]
+        squares = [pictures(chosen[start : start + AT_ONCE]) for start in range(0, len(chosen), AT_ONCE)]
         features = torch.cat([engine.ask(part).features for part in squares])
         small = [functional.interpolate(part.float() / 255, _THUMBNAIL_PX, mode="area") for part in squares]
         labels = [model.classes[index] for index in targets[chosen]]

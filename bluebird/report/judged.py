@@ -14,11 +14,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bluebird.bundle import Bundle
-from bluebird.engines.engine import Engine
+from bluebird.engines.engine import AT_ONCE, Engine
 from bluebird.errors import DataError
 from bluebird.pixels.held_out import Labelled
 
-_BATCH = 32
 UNKNOWN = -1
 """The target of a picture of a class that the model does not have."""
 
@@ -110,8 +109,8 @@ def ask(model: Bundle, engine: Engine, data: Labelled, rows: Sequence[int]) -> S
     targets = np.array([numbers.get(data.labels[row], UNKNOWN) for row in rows], np.int64)
     answers = []
     with tqdm(total=len(rows), unit=" pictures", disable=None, dynamic_ncols=True, leave=False) as bar:
-        for start in range(0, len(rows), _BATCH):
-            part = rows[start : start + _BATCH]
+        for start in range(0, len(rows), AT_ONCE):
+            part = rows[start : start + AT_ONCE]
             answers.append(engine.ask(data.pictures(part)))
             bar.update(len(part))
     logits, probs, features = (

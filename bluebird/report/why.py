@@ -11,8 +11,8 @@ from bluebird.nets.attribution import GRAD_CAM, SALIENCY, attribution
 from bluebird.pixels.transforms import eval_transform
 from bluebird.watch.overlay import overlay
 
-_HANDFUL = 16
-"""Pictures explained at a time: each needs the memory that it would need in training."""
+_AT_ONCE = 2
+"""Pictures explained at a time: each needs the memory of its training, and ten looks at it need that of ten."""
 
 _LEGEND = (12, 180)  # height and width, px
 _MID_GREY = 128
@@ -45,7 +45,7 @@ def explained(model: Bundle, pixels: Tensor, classes: Tensor) -> tuple[Tensor, s
     """Pictures uint8 (N, 3, S, S) under the map of where each speaks for its class, and the method's name.
 
     The overlays are uint8 (N, 3, S, S), on the CPU. The method is a key of `METHODS`, the same for all pictures of a
-    model. It is computed on the device of the network, a handful at a time.
+    model. It is computed on the device of the network, a few at a time.
 
     Args:
         model: any; its network is left as it was.
@@ -62,7 +62,7 @@ def explained(model: Bundle, pixels: Tensor, classes: Tensor) -> tuple[Tensor, s
     weight = next(model.network.parameters())
     overlays = []
     for squares, wanted in zip(
-        torch.split(pixels.to(weight.device), _HANDFUL), torch.split(classes, _HANDFUL), strict=True
+        torch.split(pixels.to(weight.device), _AT_ONCE), torch.split(classes, _AT_ONCE), strict=True
     ):
         maps, method = attribution(model.network, look(squares).to(weight.dtype), wanted)
         overlays.append(overlay(squares, maps).cpu())

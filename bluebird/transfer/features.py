@@ -13,11 +13,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 from tqdm import tqdm
 
-from bluebird.engines.engine import Engine, Fetch
+from bluebird.engines.engine import AT_ONCE, Engine, Fetch
 from bluebird.files import write_whole
-
-_BATCH = 16
-"""As quick as 64 on a CPU, and a third of the memory: large pictures, mirrored, at several scales, take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +57,11 @@ def _read(file: Path, count: int) -> Tensor | None:
 
 
 def _ask(engine: Engine, pictures: Fetch, count: int) -> Tensor:
-    starts = range(0, count, _BATCH)
+    starts = range(0, count, AT_ONCE)
     parts = []
     with tqdm(total=count, desc="features", unit=" pictures", disable=None, leave=False) as bar:
         for start in starts:
-            numbers = range(start, min(start + _BATCH, count))
+            numbers = range(start, min(start + AT_ONCE, count))
             parts.append(engine.ask(pictures(numbers)).features)
             bar.update(len(numbers))
     return torch.cat(parts).float().contiguous()

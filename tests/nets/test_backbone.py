@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -100,9 +101,13 @@ def test_scales_that_cannot_be_are_refused(name: str, scales: list[float], reaso
         Backbone(3, 64, name, scales=scales)
 
 
-def test_where_it_looked_does_not_depend_on_which_way_the_picture_is_held() -> None:
+@pytest.mark.parametrize("pooling", ["as_built", "covariance"])
+def test_where_it_looked_does_not_depend_on_which_way_the_picture_is_held(
+    pooling: Literal["as_built", "covariance"],
+) -> None:
     torch.manual_seed(0)
-    network, images, classes = Backbone(3, 64, mirror=True).eval(), torch.randn(2, 3, 64, 64), torch.tensor([0, 2])
+    network = Backbone(3, 64, pooling=pooling, mirror=True, scales=[0.5, 1]).eval()
+    images, classes = torch.randn(2, 3, 64, 64), torch.tensor([0, 2])
     maps, _ = attribution(network, images, classes)
     turned, _ = attribution(network, images.flip(-1), classes)
     assert maps.shape == (2, 64, 64)

@@ -40,7 +40,7 @@ def of_length_1(values: list[float]) -> list[float]:
 def test_features_are_the_root_of_the_covariance_of_all_places_each_pair_once() -> None:
     torch.manual_seed(0)
     pool, images = CovariancePooling(6, rank=3), maps()
-    features = pool(images)
+    features = pool(pool.reduce(images))
     assert features.shape == (3, 6) == (3, pool.num_features)
     weight = pool.reduce.weight[:, :, 0, 0].double()
     for picture, got in zip(images.double(), features, strict=True):
@@ -54,7 +54,7 @@ def test_features_are_the_root_of_the_covariance_of_all_places_each_pair_once() 
 
 @torch.no_grad()
 def test_places_of_several_looks_count_alike() -> None:
-    pool, looks = CovariancePooling(6, rank=3), [maps(side=4), maps(side=2) * 3 - 1]
+    pool, looks = CovariancePooling(6), [maps(side=4), maps(side=2) * 3 - 1]
     strip = torch.cat([look.flatten(2) for look in looks], 2)[..., None]  # a map of 20 rows and a column
     torch.testing.assert_close(pool(*looks), pool(strip))
     assert not torch.allclose(pool(*looks), sum(map(pool, looks)) / 2, atol=1e-3)
@@ -63,7 +63,7 @@ def test_places_of_several_looks_count_alike() -> None:
 @torch.no_grad()
 def test_the_product_of_two_pictures_is_that_of_their_matrices() -> None:
     pool, images = CovariancePooling(6), maps(2)
-    one, other = pool(images)
+    one, other = pool(pool.reduce(images))
     full = torch.zeros(2, 6, 6)
     full[:, pool.rows, pool.columns] = full[:, pool.columns, pool.rows] = torch.stack([one, other]) / pool.shares
     assert float(one @ other) == pytest.approx(float((full[0] * full[1]).sum()), abs=1e-6)
@@ -91,7 +91,7 @@ def test_directions_are_the_principal_components_of_all_places() -> None:
 def test_a_map_of_nothing_has_a_slope() -> None:
     pool = CovariancePooling(6, rank=3)
     images = torch.zeros(1, 6, 2, 2, requires_grad=True)
-    pool(images).sum().backward()
+    pool(pool.reduce(images)).sum().backward()
     assert images.grad is not None
     assert images.grad.isfinite().all()
 
@@ -107,7 +107,7 @@ def test_features_are_of_the_last_map_before_it_is_pooled(name: str) -> None:
     assert network.pool is not None
     with torch.no_grad():
         last, features = map_of(network.body)(images), network.features(images)
-        assert torch.equal(features, network.pool(last))
+        assert torch.equal(features, network.pool(network.pool.reduce(last)))
     assert last.shape[2:] == (2, 2)
     if name in ("mobilenet_v2", "resnet18"):  # whose own pooling is the mean and nothing else
         assert torch.allclose(network.body(images), last.mean((2, 3)), atol=1e-5)
@@ -121,10 +121,10 @@ def test_a_network_pools_the_maps_of_all_its_looks_and_of_one_while_it_learns() 
     look, images = map_of(network.eval().body), torch.randn(2, 3, 64, 64)
     smaller = torch.nn.functional.interpolate(images, size=(32, 32), mode="bilinear")
     looks = [look(way) for side in (smaller, images) for way in (side, side.flip(-1))]
-    torch.testing.assert_close(network.features(images), network.pool(*looks))
+    torch.testing.assert_close(network.features(images), network.pool(*map(network.pool.reduce, looks)))
     network.train()
     network.body.eval()  # batch norm by the same statistics
-    assert torch.equal(network.features(images), network.pool(look(images)))
+    assert torch.equal(network.features(images), network.pool(network.pool.reduce(look(images))))
 
 
 @pytest.mark.parametrize(("name", "side"), [("vit_b_32", 64), ("resnet18", 32), ("inception_v3", 96)])
