@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bluebird.errors import UsageError
+from bluebird.nets.covariance import CovariancePooling
 from bluebird.nets.network import Network
 
-GRAD_CAM, SALIENCY = "Grad-CAM", "saliency"
+GRAD_CAM, HIRES_CAM, SALIENCY = "Grad-CAM", "HiResCAM", "saliency"
 """What `attribution` calls its methods."""
 
 _BRIGHT = 0.99
@@ -31,13 +32,32 @@ def grad_cam(network: Network, images: Tensor, classes: Tensor) -> Tensor:
     has no gradients, and torch says so.
 
     Raises:
-        UsageError: images or classes of another shape or range, or a network without such a map, as MLP and vit.
+        UsageError: images or classes of another shape or range, a network without such a map, as MLP and vit, or one
+            that pools by covariance.
 
     Source: Selvaraju et al. 2017 (arXiv 1610.02391), eq. 1 and 2, on the logits.
     """
-    maps = _grad_cam(network, images, classes)
+    if _pools_by_covariance(network):
+        raise UsageError("Grad-CAM tells nothing of covariance, whose slopes cancel out over all places: use HiResCAM")
+    maps = _cam(network, images, classes, _one_weight_a_channel)
     if maps is None:
         raise UsageError("Grad-CAM needs a network that ends in a map of places, and this one has none: use saliency")
+    return maps
+
+
+def hires_cam(network: Network, images: Tensor, classes: Tensor) -> Tensor:
+    """As `grad_cam`, but each place counts by its own slope, times how it differs from the mean of all places.
+
+    For a network that pools by covariance, to which a place adds the square of that difference.
+
+    Raises:
+        UsageError: images or classes of another shape or range, or a network without a map.
+
+    Source: Draelos and Carin 2020 (arXiv 2011.08891), on the logits; the mean that is taken off is ours.
+    """
+    maps = _cam(network, images, classes, _each_place_its_own)
+    if maps is None:
+        raise UsageError("HiResCAM needs a network that ends in a map of places, and this one has none: use saliency")
     return maps
 
 
@@ -61,17 +81,33 @@ def saliency(network: Network, images: Tensor, classes: Tensor) -> Tensor:
 
 
 def attribution(network: Network, images: Tensor, classes: Tensor) -> tuple[Tensor, str]:
-    """Maps (N, S, S) and the method's name: `grad_cam` where the network has a map, else `saliency`.
+    """Maps (N, S, S) and the method's name: `grad_cam` where the network has a map, `hires_cam` where it pools that by
+    covariance, else `saliency`.
 
     Raises `UsageError` for images or classes of another shape or range.
     """
-    maps = _grad_cam(network, images, classes)
+    if _pools_by_covariance(network):
+        return hires_cam(network, images, classes), HIRES_CAM
+    maps = _cam(network, images, classes, _one_weight_a_channel)
     if maps is None:
         return saliency(network, images, classes), SALIENCY
     return maps, GRAD_CAM
 
 
-def _grad_cam(network: Network, images: Tensor, classes: Tensor) -> Tensor | None:
+def _pools_by_covariance(network: Network) -> bool:
+    return any(isinstance(module, CovariancePooling) for module in network.modules())
+
+
+def _one_weight_a_channel(gradient: Tensor, channels: Tensor) -> Tensor:
+    return gradient.mean((2, 3), keepdim=True) * channels  # eq. 1: alpha_k = 1/Z sum_ij dy/dA_kij
+
+
+def _each_place_its_own(gradient: Tensor, channels: Tensor) -> Tensor:
+    return gradient * (channels - channels.mean((2, 3), keepdim=True))
+
+
+def _cam(network: Network, images: Tensor, classes: Tensor, weigh: Callable[[Tensor, Tensor], Tensor]) -> Tensor | None:
+    """The class's map, None where the network has no map; `weigh` takes dy/dA and A (N, C, H, W) to their products."""
     with _explaining(network, images) as leaf:
         with _watching(network) as last:
             features = network.features(leaf)
@@ -82,8 +118,7 @@ def _grad_cam(network: Network, images: Tensor, classes: Tensor) -> Tensor | Non
         if _is_channels_last(last[0], features):
             gradient, last[0] = gradient.movedim(3, 1), last[0].movedim(3, 1)
         channels = last[0].detach().float()  # A, (N, C, H, W)
-    alpha = gradient.float().mean((2, 3), keepdim=True)  # eq. 1: alpha_k = 1/Z sum_ij dy/dA_kij
-    maps = (alpha * channels).sum(1, keepdim=True)
+    maps = weigh(gradient.float(), channels).sum(1, keepdim=True)
     if len(maps) == 2 * len(images):  # a network that looks at the mirrored pictures too, which come behind
         seen, mirrored = maps.chunk(2)
         maps = seen + mirrored.flip(-1)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bluebird.bundle import Bundle
 from bluebird.errors import UsageError
-from bluebird.nets.attribution import GRAD_CAM, SALIENCY, attribution
+from bluebird.nets.attribution import GRAD_CAM, HIRES_CAM, SALIENCY, attribution
 from bluebird.pixels.transforms import eval_transform
 from bluebird.watch.overlay import overlay
 
@@ -20,6 +20,9 @@ _MID_GREY = 128
 METHODS = {
     GRAD_CAM: "Grad-CAM (Selvaraju et al. 2017): the places of the network's last map that speak for the class. That "
     "map is coarse, so a spot is wider than what it stands for.",
+    HIRES_CAM: "HiResCAM (Draelos and Carin 2020): the places of the network's last map that speak for the class by "
+    "what sets them apart from the picture's other places. That map is coarse, so a spot is wider than what it stands "
+    "for.",
     SALIENCY: "saliency (Simonyan et al. 2014): the pixels on which the class's score hangs most, up or down. Grad-CAM "
     "needs a network that ends in a map of places, and this one has none.",
 }

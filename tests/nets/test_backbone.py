@@ -11,7 +11,8 @@ from torch import nn
 from bluebird.bundle import Bundle, Preprocessing, load_model, save_bundle
 from bluebird.errors import BundleError, UsageError
 from bluebird.nets import Backbone
-from bluebird.nets.attribution import GRAD_CAM, attribution, grad_cam
+from bluebird.nets.attribution import GRAD_CAM, HIRES_CAM, attribution, grad_cam
+from bluebird.nets.maps import map_of
 
 PARTED = [
     ("resnet18", 32), ("mobilenet_v2", 32), ("efficientnet_b0", 32), ("convnext_tiny", 32), ("vit_b_32", 64),
@@ -112,6 +113,23 @@ def test_where_it_looked_does_not_depend_on_which_way_the_picture_is_held(
     turned, _ = attribution(network, images.flip(-1), classes)
     assert maps.shape == (2, 64, 64)
     assert torch.allclose(maps, turned.flip(-1), atol=1e-4)
+
+
+def test_of_covariance_each_place_is_told_by_what_it_adds() -> None:
+    torch.manual_seed(0)
+    network, images = Backbone(3, 64, "resnet18", pooling="covariance").eval(), torch.randn(2, 3, 64, 64)
+    assert network.pool is not None
+    places = network.pool.reduce(map_of(network.body)(images)).detach().requires_grad_()  # (2, 128, 2, 2)
+    logits = network.head(network.pool(places))
+    (slope,) = torch.autograd.grad(logits[0, 2] + logits[1, 0], places)
+    assert slope.sum((2, 3)).abs().max() < 1e-4 * slope.abs().max()  # in the mean, as Grad-CAM weighs, nothing is left
+    added = (slope * (places - places.mean((2, 3), keepdim=True))).sum(1, keepdim=True).relu()
+    full = torch.nn.functional.interpolate(added, size=(64, 64), mode="bilinear").squeeze(1)
+    maps, method = attribution(network, images, torch.tensor([2, 0]))
+    assert method == HIRES_CAM
+    assert torch.allclose(maps, full / full.amax((1, 2), keepdim=True), atol=1e-4)
+    with pytest.raises(UsageError, match="use HiResCAM"):
+        grad_cam(network, images, torch.tensor([2, 0]))
 
 
 def kept(network: Backbone, folder: Path) -> Bundle:

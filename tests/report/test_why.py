@@ -11,7 +11,7 @@ from torch import Tensor
 from bluebird.bundle import Bundle, Preprocessing, load_model
 from bluebird.errors import UsageError
 from bluebird.nets import MLP
-from bluebird.nets.attribution import GRAD_CAM, SALIENCY, grad_cam, saliency
+from bluebird.nets.attribution import GRAD_CAM, HIRES_CAM, SALIENCY, grad_cam, saliency
 from bluebird.report.why import METHODS, explained, legend
 from bluebird.watch.overlay import overlay
 
@@ -72,7 +72,7 @@ def test_another_temperature_moves_no_map(model: Bundle) -> None:
     assert torch.equal(warm, explained(model, pixels, classes)[0])
 
 
-@pytest.mark.parametrize("method", [GRAD_CAM, SALIENCY])
+@pytest.mark.parametrize("method", [GRAD_CAM, HIRES_CAM, SALIENCY])
 def test_every_method_is_told_in_words(method: str) -> None:
     assert method.lower() in METHODS[method].lower()
 
