@@ -39,10 +39,7 @@ def grad_cam(network: Network, images: Tensor, classes: Tensor) -> Tensor:
     """
     if _pools_by_covariance(network):
         raise UsageError("Grad-CAM tells nothing of covariance, whose slopes cancel out over all places: use HiResCAM")
-    maps = _cam(network, images, classes, _one_weight_a_channel)
-    if maps is None:
-        raise UsageError("Grad-CAM needs a network that ends in a map of places, and this one has none: use saliency")
-    return maps
+    return _found(_cam(network, images, classes, _one_weight_a_channel), GRAD_CAM)
 
 
 def hires_cam(network: Network, images: Tensor, classes: Tensor) -> Tensor:
@@ -55,10 +52,7 @@ def hires_cam(network: Network, images: Tensor, classes: Tensor) -> Tensor:
 
     Source: Draelos and Carin 2020 (arXiv 2011.08891), on the logits; the mean that is taken off is ours.
     """
-    maps = _cam(network, images, classes, _each_place_its_own)
-    if maps is None:
-        raise UsageError("HiResCAM needs a network that ends in a map of places, and this one has none: use saliency")
-    return maps
+    return _found(_cam(network, images, classes, _each_place_its_own), HIRES_CAM)
 
 
 def saliency(network: Network, images: Tensor, classes: Tensor) -> Tensor:
@@ -96,6 +90,12 @@ def attribution(network: Network, images: Tensor, classes: Tensor) -> tuple[Tens
 
 def _pools_by_covariance(network: Network) -> bool:
     return any(isinstance(module, CovariancePooling) for module in network.modules())
+
+
+def _found(maps: Tensor | None, method: str) -> Tensor:
+    if maps is None:
+        raise UsageError(f"{method} needs a network that ends in a map of places, and this one has none: use saliency")
+    return maps
 
 
 def _one_weight_a_channel(gradient: Tensor, channels: Tensor) -> Tensor:

@@ -72,7 +72,10 @@ def test_an_interrupted_build_leaves_nothing_that_looks_whole(
 
 def test_a_cache_that_cannot_be_written_says_how_much_it_needs(paths: list[Path], tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file in the way")
-    with pytest.raises(OutputError, match=r"it needs .* MB; name another place in \$XDG_CACHE_HOME"):
+    with pytest.raises(
+        OutputError,
+        match=r"it needs .* MB; name another place in \$XDG_CACHE_HOME, or in training with --data.cache_dir",
+    ):
         load_pictures(paths, 512, tmp_path / "cache")
 
 
