@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 
 from bluebird.bundle import Bundle, Validation, describe, save_bundle, versions
 from bluebird.callbacks import BestCheckpoint, EpochSeed, Interrupt, ModelCard
@@ -28,7 +30,15 @@ from bluebird.cli.training.launch import planned
 from bluebird.cli.training.mishaps import memory_in_a_line
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.cli.training.ranks import alone, given_folder, in_rank, leads, one_at_a_time
-from bluebird.cli.training.recipes import Start, as_bundle, find_head, learn_val_too, prepare
+from bluebird.cli.training.recipes import (
+    Start,
+    as_bundle,
+    features_of_splits,
+    find_head,
+    judge_by_features,
+    learn_val_too,
+    prepare,
+)
 from bluebird.cli.training.resume import Kept, advice, check_settings, interruptible, read_kept, take_resume
 from bluebird.cli.training.seeds import take_seeds, train_seeds
 from bluebird.cli.training.told import notes, report, said
@@ -80,7 +90,7 @@ def _run(arguments: list[str]) -> int:
         trainer = alone(cli, trainer)
         if not leads():
             return 0
-        validation = _validate(trainer, cli, "best" if start.trains else None)
+        validation = _validate(trainer, cli) if start.trains else judge_by_features(cli)
         validated = calibrated(as_bundle(cli), validation)
         if not start.trains or _is_start(trainer):
             validated = copy.deepcopy(validated)  # its network as it was judged
@@ -91,7 +101,7 @@ def _run(arguments: list[str]) -> int:
     save_bundle(bundle, folder / "bundle")
     tested = Validation(*cli.model.judged())
     write_card(cli, bundle, tested, _target(cli), arguments, Made(made, start.trains, learnt), folder / "bundle")
-    _show(trainer, cli, validated, validation)
+    _show(trainer, cli, start, validated, validation)
     _log_hyperparameters(trainer, cli, metrics)
     if table := write_times(trainer, folder):
         print(f"\n{table}")
@@ -192,22 +202,29 @@ def _test(trainer: L.Trainer, cli: TrainCLI) -> dict[str, float]:
     return {name: float(value) for name, value in tested[0].items()}
 
 
-def _validate(trainer: L.Trainer, cli: TrainCLI, checkpoint: str | None) -> Validation:
-    """What a checkpoint, whose weights the model then keeps, or the model as it is says of the val split."""
-    if checkpoint and not getattr(trainer.checkpoint_callback, "best_model_path", ""):
+def _validate(trainer: L.Trainer, cli: TrainCLI) -> Validation:
+    """What the best checkpoint, whose weights the model then keeps, says of the val split."""
+    if not getattr(trainer.checkpoint_callback, "best_model_path", ""):
         raise UsageError("trainer: no epoch was trained, validated and kept, so there is none to test; ask for one")
-    trainer.validate(cli.model, cli.datamodule, ckpt_path=checkpoint, weights_only=True, verbose=False)
+    trainer.validate(cli.model, cli.datamodule, ckpt_path="best", weights_only=True, verbose=False)
     return Validation(*cli.model.judged())
 
 
-def _show(trainer: L.Trainer, cli: TrainCLI, model: Bundle, validation: Validation) -> None:
+def _show(trainer: L.Trainer, cli: TrainCLI, start: Start, model: Bundle, validation: Validation) -> None:
     """What TensorBoard shows at the end; the pictures in the order in which they were validated."""
     val = cli.datamodule.datasets["val"]
     engine, _ = open_engine(model, Path(trainer.log_dir or ""), "torch")
+    kept = None if start.trains else features_of_splits(cli, ["val"]).values
+
+    def pictures(numbers: Sequence[int]) -> Tensor:
+        return val.__getitems__(numbers)[0]
+
+    def features(numbers: Sequence[int]) -> Tensor:
+        return engine.ask(pictures(numbers)).features if kept is None else kept[list(numbers)]
+
     logger: Any = trainer.loggers[0]
-    Board(logger.experiment, trainer.global_step).show(
-        model, engine, lambda numbers: val.__getitems__(numbers)[0], validation, _target(cli)
-    )
+    board = Board(logger.experiment, trainer.global_step)
+    board.show(model, pictures, features, validation, _target(cli))
 
 
 def _target(cli: TrainCLI) -> list[str]:

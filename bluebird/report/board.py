@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.special import softmax
+from torch import Tensor
 from torch.nn import functional
 from torch.utils.tensorboard.writer import SummaryWriter
 from torchvision.utils import make_grid
 
 from bluebird.bundle import Bundle, Validation
-from bluebird.engines.engine import AT_ONCE, Engine, Fetch
+from bluebird.engines.engine import AT_ONCE, Fetch
 from bluebird.quality.calibration import reliability
 from bluebird.quality.ranking import ranking
 from bluebird.report.mistakes import confusion
@@ -22,6 +23,8 @@ from bluebird.watch.figures import draw_confusion, draw_looking, draw_precision_
 
 _MISTAKES, _IN_A_ROW = 16, 8
 _PROJECTED, _THUMBNAIL_PX = 500, 48
+
+FeaturesOf = Callable[[Sequence[int]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,14 @@ class Board:
     step: int
 
     def show(
-        self, model: Bundle, engine: Engine, pictures: Fetch, validation: Validation, target: Sequence[str]
+        self, model: Bundle, pictures: Fetch, features: FeaturesOf, validation: Validation, target: Sequence[str]
     ) -> None:
         """Everything, from the val split.
 
         Args:
             model: calibrated.
-            engine: asks it.
             pictures: of the val split.
+            features: float32 (n, F), what the model's last layer decides on, of some of these pictures.
             validation: what the model said of them, in the same order.
             target: the classes that are looked for; the curves are left out if no picture shows them.
         """
@@ -53,7 +56,7 @@ class Board:
         columns = [model.classes.index(name) for name in target]
         self._figures(model, probs, targets, columns)
         self._mistakes(model, pictures, probs, targets)
-        self._project(model, engine, pictures, targets)
+        self._project(model, pictures, features, targets)
         self.writer.flush()
 
     def _figures(self, model: Bundle, probs: np.ndarray, targets: np.ndarray, columns: list[int]) -> None:
@@ -88,11 +91,12 @@ class Board:
         ]
         self.writer.add_text("val/worst_mistakes", "\n".join(lines), self.step)
 
-    def _project(self, model: Bundle, engine: Engine, pictures: Fetch, targets: np.ndarray) -> None:
+    def _project(self, model: Bundle, pictures: Fetch, features: FeaturesOf, targets: np.ndarray) -> None:
         """Features of at most 500 pictures, evenly out of all, with thumbnails."""
         chosen = sorted({round(place) for place in np.linspace(0, len(targets) - 1, _PROJECTED)})
-        squares = [pictures(chosen[start : start + AT_ONCE]) for start in range(0, len(chosen), AT_ONCE)]
-        features = torch.cat([engine.ask(part).features for part in squares])
-        small = [functional.interpolate(part.float() / 255, _THUMBNAIL_PX, mode="area") for part in squares]
+        parts = [chosen[start : start + AT_ONCE] for start in range(0, len(chosen), AT_ONCE)]
+        small = [functional.interpolate(pictures(part).float() / 255, _THUMBNAIL_PX, mode="area") for part in parts]
         labels = [model.classes[index] for index in targets[chosen]]
-        self.writer.add_embedding(features, labels, torch.cat(small), self.step, "val")
+        self.writer.add_embedding(
+            torch.cat([features(part) for part in parts]), labels, torch.cat(small), self.step, "val"
+        )

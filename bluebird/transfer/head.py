@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,11 @@ class Head:
 
     weight: Tensor
     bias: Tensor
+
+    @classmethod
+    def of(cls, linear: nn.Linear) -> Head:
+        """The one that a network has."""
+        return cls(linear.weight.detach(), linear.bias.detach())
 
     def __call__(self, features: Tensor) -> Tensor:
         """Logits (N, K) of features (N, F)."""

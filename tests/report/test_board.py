@@ -8,13 +8,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from bluebird.bundle import Bundle, Preprocessing, Validation
-from bluebird.engines.engine import Engine
-from bluebird.engines.native import Torch
 from bluebird.nets import CNN
 from bluebird.report.board import Board
 
 NETWORK = CNN(3, 16, stem=4, widths=[8], blocks=[1]).eval()
 MODEL = Bundle(NETWORK, ("blue", "green", "red"), Preprocessing(16, [0.5] * 3, [0.25] * 3))
+FEATURES = torch.randn(20, 8, generator=torch.Generator().manual_seed(2))
 PIXELS = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8)
 
 
@@ -22,7 +21,11 @@ def _shown(folder: Path, model: Bundle, target: list[str]) -> EventAccumulator:
     logits, targets = torch.randn(20, 3, generator=torch.Generator().manual_seed(1)), torch.arange(20) % 2
     with SummaryWriter(str(folder)) as writer:
         Board(writer, 7).show(
-            model, Engine(Torch(model), []), lambda numbers: PIXELS[list(numbers)], Validation(logits, targets), target
+            model,
+            lambda numbers: PIXELS[list(numbers)],
+            lambda numbers: FEATURES[list(numbers)],
+            Validation(logits, targets),
+            target,
         )
     return EventAccumulator(str(folder), {"images": 0, "tensors": 0}).Reload()
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from bluebird.bundle import Bundle, Preprocessing
+from bluebird.bundle import Bundle, Preprocessing, Validation
 from bluebird.cli.choose import choose_device
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.engines.engine import Engine
@@ -98,7 +98,7 @@ def find_head(cli: TrainCLI, recipe: Recipe) -> Found | None:
     """Give the network the last layer that the recipe begins with, if any."""
     if recipe == "scratch":
         return None
-    train, num_classes = _features(cli, ["train"]), len(cli.datamodule.classes)
+    train, num_classes = features_of_splits(cli, ["train"]), len(cli.datamodule.classes)
     count = f"{len(train.values):,} pictures' features"
     if recipe == "few_shot":
         found = Found(
@@ -128,7 +128,7 @@ def learn_val_too(cli: TrainCLI, recipe: Recipe, found: Found | None) -> str | N
     found = found or find_head(cli, recipe)
     if not found:
         return None
-    both = _features(cli, ["train", "val"])
+    both = features_of_splits(cli, ["train", "val"])
     _give(cli.model.network, found.anew(both))
     return (
         f"once the val split had been judged by, the last layer was found anew from all {len(both.values):,} pictures "
@@ -136,8 +136,14 @@ def learn_val_too(cli: TrainCLI, recipe: Recipe, found: Found | None) -> str | N
     )
 
 
-def _features(cli: TrainCLI, splits: Sequence[str]) -> Features:
-    """Of the pictures of these splits, one after the other."""
+def judge_by_features(cli: TrainCLI) -> Validation:
+    """What the network, as it is, says of the val split, whose features are kept for what comes later."""
+    seen = features_of_splits(cli, ["val"])
+    return Validation(Head.of(_head(cli.model.network))(seen.values), seen.targets)
+
+
+def features_of_splits(cli: TrainCLI, splits: Sequence[str]) -> Features:
+    """Of the pictures of these splits, one after the other; each split is asked about once, and kept on disk."""
     model = as_bundle(cli)
     engine, _ = open_engine(model, Path(), "torch", _device(cli))
     fingerprint = _fingerprint_without_head(model)
@@ -170,8 +176,13 @@ def _features_of(cli: TrainCLI, split: str, engine: Engine, fingerprint: str) ->
 
 
 def _give(network: nn.Module, head: Head) -> None:
+    last = _head(network)
+    with torch.no_grad():
+        last.weight.copy_(head.weight)
+        last.bias.copy_(head.bias)
+
+
+def _head(network: nn.Module) -> nn.Linear:
     if not isinstance(network, Backbone):
         raise UsageError(f"--recipe: {type(network).__name__} has no last layer to be given")
-    with torch.no_grad():
-        network.head.weight.copy_(head.weight)
-        network.head.bias.copy_(head.bias)
+    return network.head
