@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -99,12 +99,13 @@ class Backbone(Network):
             images = functional.interpolate(images, size=(side, side), mode="bilinear")
         if self.training or not self.mirror:
             return [self._look(images)]
-        both = self._look(torch.cat([images, images.flip(-1)])).unflatten(0, (2, -1))
-        return [both[0], both[1]]
+        as_is, mirrored = torch.unflatten(self._look(torch.cat([images, images.flip(-1)])), 0, (2, -1))
+        return [as_is, mirrored]
 
-    def _look(self, images: Tensor) -> Any:
+    def _look(self, images: Tensor) -> Tensor:
         """Features (N, F); or maps (N, R, H, W), where they are still to be pooled."""
-        return self.pool.reduce(map_of(self.body)(images)) if self.pool else self.body(images)
+        seen: Tensor = self.pool.reduce(map_of(self.body)(images)) if self.pool else self.body(images)
+        return seen
 
     @property
     def pictures_to_measure(self) -> int:  # type: ignore[override]
