@@ -1,8 +1,8 @@
 """What each piece of the training craft is worth: the recipe without it, or with it where the recipe has it not.
 
     python benchmarks/ablation.py PHOTOS
-    python benchmarks/ablation.py cifar10 --per-class 500 --seeds 1 --more --data.image_size 32 \
-        --model.network.init_args.widths "[32, 64, 128]" --trainer.max_epochs 20
+    python benchmarks/ablation.py cifar10 --per-class 100 --seeds 1 --more --data.image_size 32 \
+        --model.network.init_args.widths "[32, 64, 128]" --trainer.max_epochs 60
 
 PHOTOS holds train/CLASS and test/CLASS. Every line is `scripts/train.py --config configs/no_weights.yaml` with the
 options that stand in it, from the same seeds; what is told is the accuracy on test, and the difference to the recipe,
