@@ -90,9 +90,10 @@ def _run(arguments: list[str]) -> int:
         trainer = alone(cli, trainer)
         if not leads():
             return 0
-        validation = _validate(trainer, cli) if start.trains else judge_by_features(cli)
+        as_it_began = not start.trains or _is_start(trainer)
+        validation = _validate(trainer, cli, start, as_it_began)
         validated = calibrated(as_bundle(cli), validation)
-        if not start.trains or _is_start(trainer):
+        if as_it_began:
             validated = copy.deepcopy(validated)  # its network as it was judged
             if anew := said(learn_val_too(cli, start.recipe, head)):
                 made, learnt = [*made, *anew], ["train", "val"]
@@ -101,7 +102,7 @@ def _run(arguments: list[str]) -> int:
     save_bundle(bundle, folder / "bundle")
     tested = Validation(*cli.model.judged())
     write_card(cli, bundle, tested, _target(cli), arguments, Made(made, start.trains, learnt), folder / "bundle")
-    _show(trainer, cli, start, validated, validation)
+    _show(trainer, cli, as_it_began, validated, validation)
     _log_hyperparameters(trainer, cli, metrics)
     if table := write_times(trainer, folder):
         print(f"\n{table}")
@@ -202,19 +203,20 @@ def _test(trainer: L.Trainer, cli: TrainCLI) -> dict[str, float]:
     return {name: float(value) for name, value in tested[0].items()}
 
 
-def _validate(trainer: L.Trainer, cli: TrainCLI) -> Validation:
-    """What the best checkpoint, whose weights the model then keeps, says of the val split."""
-    if not getattr(trainer.checkpoint_callback, "best_model_path", ""):
-        raise UsageError("trainer: no epoch was trained, validated and kept, so there is none to test; ask for one")
-    trainer.validate(cli.model, cli.datamodule, ckpt_path="best", weights_only=True, verbose=False)
-    return Validation(*cli.model.judged())
+def _validate(trainer: L.Trainer, cli: TrainCLI, start: Start, as_it_began: bool) -> Validation:
+    """What the best checkpoint, whose weights the model then keeps, or the model as it is says of the val split."""
+    if start.trains:
+        if not getattr(trainer.checkpoint_callback, "best_model_path", ""):
+            raise UsageError("trainer: no epoch was trained, validated and kept, so there is none to test; ask for one")
+        trainer.validate(cli.model, cli.datamodule, ckpt_path="best", weights_only=True, verbose=False)
+    return judge_by_features(cli) if as_it_began else Validation(*cli.model.judged())
 
 
-def _show(trainer: L.Trainer, cli: TrainCLI, start: Start, model: Bundle, validation: Validation) -> None:
+def _show(trainer: L.Trainer, cli: TrainCLI, as_it_began: bool, model: Bundle, validation: Validation) -> None:
     """What TensorBoard shows at the end; the pictures in the order in which they were validated."""
     val = cli.datamodule.datasets["val"]
     engine, _ = open_engine(model, Path(trainer.log_dir or ""), "torch")
-    kept = None if start.trains else features_of_splits(cli, ["val"]).values
+    kept = features_of_splits(cli, ["val"]).values if as_it_began else None
 
     def pictures(numbers: Sequence[int]) -> Tensor:
         return val.__getitems__(numbers)[0]
