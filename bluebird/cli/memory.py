@@ -1,9 +1,15 @@
-"""How the process deals with memory that it has freed."""
+"""How the process deals with memory that it has freed, or could free."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of malloc.h
 
@@ -23,3 +29,15 @@ def keep_freed_memory() -> None:
         return
     mallopt(_MMAP_MAX, 0)
     mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def do_and_forget(job: Callable[[], _T]) -> _T:
+    """Do one of several trainings, and hold nothing of it when the next begins.
+
+    jsonargparse leaves its parser in a context variable, and the parser knows the command, its data and its model: the
+    job has a context of its own. Trainer, model and data know each other, too, so they are collected.
+    """
+    try:
+        return copy_context().run(job)
+    finally:
+        gc.collect()

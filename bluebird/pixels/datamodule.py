@@ -127,8 +127,11 @@ class BirdData(L.LightningDataModule):
             self.datasets[split] = PictureDataset(pixels, torch.tensor(chosen, dtype=torch.int64), targets)
         train = self.datasets["train"]
         self.class_counts = torch.bincount(targets[train.rows], minlength=len(self.classes)).tolist()
-        mean, std = channel_stats(pixels, train.rows)
-        self.mean, self.std = self.given_mean or mean, self.given_std or std
+        if self.given_mean and self.given_std:
+            self.mean, self.std = self.given_mean, self.given_std
+        else:
+            mean, std = channel_stats(pixels, train.rows)
+            self.mean, self.std = self.given_mean or mean, self.given_std or std
         labels = [self.listing.samples[row].label for row in rows]
         self.fingerprint = fingerprint(labels, digests, self.splits)
         self._train_transform = train_transform(self.mean, self.std, self.augment)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+_VALUES_AT_ONCE = 2**22
+
 
 class PictureDataset(Dataset[tuple[Tensor, Tensor]]):
     """Some rows of a uint8 array (N, S, S, 3) with their targets int64 (N,)."""
@@ -91,12 +93,13 @@ class BalancedShuffle(EpochShuffle):
         return indices[torch.randperm(self.size, generator=generator)]
 
 
-def channel_stats(pixels: Tensor, rows: Tensor, chunk: int = 1024) -> tuple[list[float], list[float]]:
+def channel_stats(pixels: Tensor, rows: Tensor, chunk: int | None = None) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each colour channel over some rows, on the scale 0 to 1.
 
-    Exact integer sums, `chunk` pictures in memory at a time. A channel that never varies gets the
-    deviation 1, so that normalising it gives zeros.
+    Exact integer sums, `chunk` pictures in memory at a time (default: some million values). A channel that never varies
+    gets the deviation 1, so that normalising it gives zeros.
     """
+    chunk = chunk or max(1, _VALUES_AT_ONCE // pixels[0].numel())
     total = torch.zeros(3, dtype=torch.int64)
     squares = torch.zeros(3, dtype=torch.int64)
     for part in torch.split(rows, chunk):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -112,6 +114,23 @@ def test_channel_statistics_are_those_of_float64() -> None:
     values = pixels[rows].numpy().reshape(-1, 3).astype(np.float64) / 255
     np.testing.assert_allclose(mean, values.mean(0), rtol=1e-12)
     np.testing.assert_allclose(std, values.std(0), rtol=1e-9)
+
+
+PEAK = """
+import resource, torch
+from bluebird.pixels.dataset import channel_stats
+pixels = torch.zeros(1, 320, 320, 3, dtype=torch.uint8).expand(1024, 320, 320, 3)
+channel_stats(pixels, torch.zeros(1, dtype=torch.int64))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+channel_stats(pixels, torch.arange(1024))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere ru_maxrss has other units")
+def test_channel_statistics_hold_few_pictures_at_a_time() -> None:
+    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 150_000  # KiB; the pictures are 300 MiB, as integers four times that
 
 
 def test_a_channel_that_never_varies_divides_by_one() -> None:

@@ -109,7 +109,7 @@ class TrainCLI(LightningCLI):
             make_classifier,
             BirdData,
             save_config_callback=None,
-            trainer_defaults=_TRAINER,
+            trainer_defaults=dict(_TRAINER),  # of its own: a trainer's callbacks are put there
             seed_everything_default=0,
             parser_kwargs={
                 "prog": "bluebird train",

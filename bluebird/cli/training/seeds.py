@@ -7,11 +7,11 @@ training, and a seed starts from nothing but its number, as it does alone (the t
 from __future__ import annotations
 
 import csv
-import gc
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from bluebird.bundle import load_model
 from bluebird.cli.choose import choose_target
+from bluebird.cli.memory import do_and_forget
 from bluebird.cli.options import read_config
 from bluebird.cli.take import take
 from bluebird.cli.training.parser import ParsedConfig
@@ -75,8 +76,8 @@ def train_seeds(arguments: list[str], seeds: Sequence[int], train: Callable[[lis
     for done, (seed, run) in enumerate(runs.items()):
         _refuse_others(run, wanted)
         print(f"\nseed     {seed} ({done + 1} of {len(seeds)})", flush=True)
-        _bring_to_its_end(seed, run, [*arguments, "--name", f"{config.name}/seed_{seed}"], train)
-        gc.collect()  # trainer, model and data refer to each other
+        named = [*arguments, "--name", f"{config.name}/seed_{seed}"]
+        do_and_forget(partial(_bring_to_its_end, seed, run, named, train))
     figures = {seed: figures_of(run, config.target) for seed, run in runs.items()}
     _keep(folder, figures)
     print(f"\n{table(figures)}\n\nfigures  {folder / 'seeds.csv'}, {folder / 'seeds.json'}")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from optuna import Study, Trial
 from optuna.exceptions import OptunaError
 
 from bluebird.callbacks import EpochSeed, Interrupt
-from bluebird.cli.memory import keep_freed_memory
+from bluebird.cli.memory import do_and_forget, keep_freed_memory
 from bluebird.cli.mute import mute_lightning
 from bluebird.cli.settings import refused_in_a_line
 from bluebird.cli.training.parser import ParsedConfig, TrainCLI
@@ -93,14 +93,14 @@ def _try(search: _Search, interrupt: Interrupt) -> None:
     """One trial, from its draw to its end."""
     trial = studies.ask(search.study, search.options.seed)
     settings = [f"--{key}={entry.draw(trial, key)}" for key, entry in search.space.items()]
+    train = partial(_train, [*search.training, *settings], trial, search.options.metric, interrupt)
     try:
-        outcome = attempt(lambda: _train([*search.training, *settings], trial, search.options.metric, interrupt))
+        outcome = do_and_forget(lambda: attempt(train))
     except BaseException:
         with suppress(OptunaError):  # of a full disk; the error on its way out says more
             studies.interrupt(search.study, trial)
         raise
     studies.settle(search.study, trial, outcome)
-    gc.collect()  # a trainer and its model know each other; their memory would wait
 
 
 def _train(arguments: list[str], trial: Trial, metric: str, interrupt: Interrupt) -> float:

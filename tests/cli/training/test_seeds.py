@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import math
 import shutil
 import statistics
+import weakref
 from pathlib import Path
 
+import lightning as L
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,6 +18,8 @@ from sklearn.metrics import average_precision_score
 from bluebird.cli.train import run
 from bluebird.cli.training.seeds import figures_of, summary, table, take_seeds, train_seeds
 from bluebird.errors import BluebirdError, UsageError
+from bluebird.nets import Network
+from bluebird.pixels.datamodule import BirdData
 from tests.conftest import MakeFolder, small_run, write_folder
 
 SEEDS = [0, 1]
@@ -48,6 +53,26 @@ def test_a_seed_among_others_gives_the_numbers_that_it_gives_alone(
     assert cards[0]["metrics"] == cards[1]["metrics"]
     other = _weights(folder / "seed_0" / "version_0")
     assert not torch.equal(other["head.weight"], _weights(alone)["head.weight"])
+
+
+def _living() -> list[object]:
+    return [one for one in gc.get_objects() if isinstance(one, L.Trainer | BirdData | Network)]
+
+
+def test_nothing_of_a_seed_is_held_while_the_next_learns(make_folder: MakeFolder, tmp_path: Path) -> None:
+    made: list[weakref.ref[object]] = []
+    held: list[list[str]] = []
+
+    def train(arguments: list[str]) -> int:
+        held.append([type(one).__name__ for ref in made if (one := ref()) is not None])
+        before = _living()
+        code = run(arguments)
+        made[:] = [weakref.ref(one) for one in _living() if not any(one is other for other in before)]
+        return code
+
+    assert train_seeds(small_run(make_folder(), tmp_path / "runs"), SEEDS, train) == 0
+    assert made
+    assert held == [[], []]
 
 
 def test_mean_and_deviation_are_those_of_the_test_metrics(trained_seeds: tuple[list[str], Path]) -> None:
