@@ -40,9 +40,9 @@ def best_lines(trials: Sequence[FrozenTrial], metric: str, keys: Sequence[str]) 
 
 
 def trial_line(number: int, wanted: int, trial: FrozenTrial, metric: str, best: float | None, minutes: float) -> str:
-    """What a person is told of a trial that ended: the how-manieth, its end, the best so far, the minutes left."""
+    """What a person is told of a trial that ended: the how-manieth, its number, its end, the best so far, minutes."""
     end = _end(outcome_of(trial), len(trial.intermediate_values), metric)
-    head = f"trial {number:>{len(str(wanted))}}/{wanted}  {end}"
+    head = f"{number:>{len(str(wanted))}}/{wanted}  trial {trial.number}  {end}"
     settings = "  ".join(f"{name}={_short(trial.params[key])}" for name, key in _named(trial))
     parts = [head, settings, "" if best is None else f"best {best:.4f}", f"{minutes:.1f} min left" if minutes else ""]
     return "  ".join(part for part in parts if part)

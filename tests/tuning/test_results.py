@@ -105,7 +105,7 @@ def test_names_are_short_where_that_is_enough() -> None:
 
 def test_a_line_says_how_a_trial_ended_and_how_long_the_rest_takes(tmp_path: Path) -> None:
     trials = finished(_study(tmp_path, ENDS))
-    assert trial_line(1, 10, trials[0], "val/loss", 0.5, 2.25).startswith("trial  1/10  val/loss 0.5000  lr=")
+    assert trial_line(1, 10, trials[0], "val/loss", 0.5, 2.25).startswith(" 1/10  trial 0  val/loss 0.5000  lr=")
     assert trial_line(1, 10, trials[0], "val/loss", 0.5, 2.25).endswith("best 0.5000  2.2 min left")
     assert "pruned after 1 epoch " in trial_line(2, 10, trials[1], "val/loss", None, 0)
     assert "failed: no, memory" in trial_line(4, 10, trials[3], "val/loss", None, 0)
