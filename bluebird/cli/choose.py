@@ -10,6 +10,8 @@ from bluebird.bundle import Bundle
 from bluebird.engines.native import CPU
 from bluebird.errors import DataError, UsageError
 
+DEFAULT_TARGET = "bluebird"
+
 
 def choose_target(classes: Sequence[str], wanted: Sequence[str] | None, option: str = "--target") -> list[str]:
     """The classes that are meant by an option: by their name, or by a part of it that only one class has.
@@ -17,7 +19,21 @@ def choose_target(classes: Sequence[str], wanted: Sequence[str] | None, option: 
     Raises:
         UsageError: none or several are meant by a word.
     """
-    return list(dict.fromkeys(_class_of(word, classes, option) for word in wanted or ["bluebird"]))
+    return list(dict.fromkeys(_class_of(word, classes, option) for word in wanted or [DEFAULT_TARGET]))
+
+
+def choose_watched(classes: Sequence[str], word: str) -> list[str]:
+    """The class whose search a training watches; none where nobody named one, and the default means none or several.
+
+    Raises:
+        UsageError: none or several are meant by another word.
+    """
+    try:
+        return choose_target(classes, [word])
+    except UsageError:
+        if word != DEFAULT_TARGET:
+            raise
+        return []
 
 
 def _class_of(word: str, classes: Sequence[str], option: str) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from bluebird.bundle import Bundle, Validation, describe, save_bundle, versions
 from bluebird.callbacks import BestCheckpoint, EpochSeed, Interrupt, ModelCard
-from bluebird.cli.choose import choose_target
+from bluebird.cli.choose import choose_watched
 from bluebird.cli.memory import keep_freed_memory
 from bluebird.cli.mute import mute_lightning
 from bluebird.cli.settings import refused_in_a_line
@@ -64,7 +64,8 @@ def _run(arguments: list[str]) -> int:
     resumed, arguments = take_resume(arguments)
     with one_at_a_time():
         cli = TrainCLI(arguments)
-    # before anything is written: a resumption that is refused leaves the run as it was
+    # before anything is written: what is refused leaves the run as it was
+    _target(cli)
     kept = _kept(cli, resumed) if resumed else None
     start = prepare(cli, anew=not kept)
     if cli.config.find:
@@ -230,11 +231,7 @@ def _show(trainer: L.Trainer, cli: TrainCLI, as_it_began: bool, model: Bundle, v
 
 
 def _target(cli: TrainCLI) -> list[str]:
-    """The class that is watched; none where no class is meant by the word, or several are."""
-    try:
-        return choose_target(cli.datamodule.classes, [cli.config.target])
-    except UsageError:
-        return []
+    return choose_watched(cli.datamodule.classes, cli.config.target)
 
 
 def _log_hyperparameters(trainer: L.Trainer, cli: TrainCLI, metrics: dict[str, float]) -> None:

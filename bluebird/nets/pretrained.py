@@ -104,7 +104,10 @@ def _read(path: Path) -> Any:
     except SafetensorError as error:
         raise BundleError(f"{str(path)!r}: not a safetensors file ({error})") from error
     except Exception as error:  # torch.load raises whatever it meets; all of it means the same here
-        raise BundleError(f"{str(path)!r}: truncated, or holds more than plain tensors, which is refused") from error
+        raise BundleError(
+            f"{str(path)!r}: no file of weights, a truncated one, or one that holds more than plain tensors, which is "
+            "refused; expected a state_dict (.pth, .safetensors)"
+        ) from error
 
 
 def _unwrapped(content: Any, origin: str) -> State:

@@ -51,6 +51,8 @@ def test_a_run_says_what_it_found_and_where_everything_lies(
     assert main(["train", *small_run(root, tmp_path / "runs")]) == 0
     out, err = capsys.readouterr()
     assert "2 classes; pictures: 44 train, 8 val, 8 test" in out
+    assert "search is watched" not in out
+    assert "--target blue --out finds" in out
     assert "multiply-adds" in out
     assert "accuracy" in out
     assert str(tmp_path / "runs" / "small" / "version_0" / "bundle") in out
@@ -229,6 +231,23 @@ def test_one_class_only(make_folder: MakeFolder, capsys: pytest.CaptureFixture[s
     assert "only one class ('blue')" in _fails(["--data.root", str(make_folder(classes=["blue"]))], capsys)
 
 
+def test_where_nobody_names_a_class_and_there_is_no_bluebird_that_is_said(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *small_run(make_folder(), tmp_path / "runs"), "--target", "bluebird"]) == 0  # the default
+    out = capsys.readouterr().out
+    assert "no one class is meant by --target bluebird, so no bird's search is watched" in out
+    assert "--target CLASS --out finds" in out
+
+
+def test_a_target_that_is_misspelt_is_refused_before_anything_is_written(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = small_run(make_folder(), tmp_path / "runs")
+    assert "--target 'rde' is none of the model's classes (blue, red)" in _fails([*run, "--target", "rde"], capsys)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_class_with_one_picture(make_folder: MakeFolder, capsys: pytest.CaptureFixture[str]) -> None:
     root = make_folder()
     (root / "rare").mkdir()
@@ -263,7 +282,7 @@ def test_a_misspelt_option(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_word_that_a_network_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
     pooling = ["--model.network", "bluebird.nets.Backbone", "--model.network.init_args.pooling", "colour"]
-    refused = """Parser key "pooling": Expected a typing.Literal['as_built', 'covariance']. Got value: colour"""
+    refused = """Parser key "pooling": expected as_built or covariance. Got value: colour"""
     assert f'Parser key "model.network": {refused} (see bluebird train --help)' in _fails(pooling, capsys)
 
 
@@ -276,6 +295,7 @@ def test_a_word_that_a_network_does_not_know(capsys: pytest.CaptureFixture[str])
         ("--model.dropout", "0.5", "model.dropout"),
         ("--model.network", "bluebird.nets.RNN", "RNN"),
         ("--model.schedule", "zigzag", "zigzag"),
+        ("--recipe", "finetune", "expected auto or scratch or few_shot or probe or fine_tune. Got value: finetune"),
         ("--trainer.max_epochs", "soon", "max_epochs"),
         ("--converged.threshold", "-1", "converged.threshold is -1"),
         ("--config", "absent.yaml", "absent.yaml"),

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from bluebird.callbacks import Converged, MovingAverage, StochasticAverage
+from bluebird.cli.choose import DEFAULT_TARGET
 from bluebird.cli.mute import mute_c_libraries
 from bluebird.cli.options import read_config
 from bluebird.cli.settings import check_trainer
@@ -76,6 +77,9 @@ _NESTED = re.compile(
 """How jsonargparse refuses a setting that may also be left out, as a network; what of it tells why is the group."""
 
 
+_CHOICE = re.compile(r"Expected a typing\.Literal\[(.*?)\]")
+
+
 class OneLineParser(LightningArgumentParser):
     """Says in one line what is wrong with a config, and which key was probably meant."""
 
@@ -84,6 +88,7 @@ class OneLineParser(LightningArgumentParser):
         if "surrogates not allowed" in text:
             raise UsageError(f"{text.partition(': ')[0]}: the path holds bytes that are no UTF-8; reach it by a link")
         text = _NESTED.sub(r"\1", text.replace(_HELP, ""))
+        text = _CHOICE.sub(lambda choice: "expected " + choice[1].replace("'", "").replace(", ", " or "), text)
         raise UsageError(text + self._nearest(text) + _HELP)
 
     def _nearest(self, text: str) -> str:
@@ -127,7 +132,7 @@ class TrainCLI(LightningCLI):
         parser.add_argument("--name", type=str, default="mlp", help="name of the run: RUNS_DIR/NAME/version_N")
         parser.add_argument("--runs_dir", type=str, default="runs", help="where runs are kept")
         parser.add_argument(
-            "--target", type=str, default="bluebird", help="class whose search is watched, or a part of its name"
+            "--target", type=str, default=DEFAULT_TARGET, help="class whose search is watched, or a part of its name"
         )
         parser.add_argument(
             "--weights", type=str | None, metavar="FILE", help="that a Backbone starts from; hub: its library's own"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
+from bluebird.cli.choose import choose_watched
 from bluebird.cli.training.parser import TrainCLI
 
 
@@ -18,6 +20,8 @@ def notes(cli: TrainCLI) -> list[str]:
         told.append(f"{data.leaks} pictures of val and test have an identical copy in train")
     if data.failures:
         told.append(f"{len(data.failures)} unreadable files are left out, listed at the end")
+    if not choose_watched(data.classes, cli.config.target):
+        told.append(f"no one class is meant by --target {cli.config.target}, so no bird's search is watched")
     return told
 
 
@@ -32,12 +36,13 @@ def said(note: str | None) -> list[str]:
 def report(cli: TrainCLI, folder: Path, metrics: dict[str, float]) -> None:
     """How good it is, where everything lies, what to do with it, and which files were left out."""
     data = cli.datamodule
+    target = shlex.join(choose_watched(data.classes, cli.config.target)) or "CLASS"
     print(
         f"\ntest     accuracy {metrics['test/accuracy']:.4f}  macro F1 {metrics['test/f1']:.4f}  "
         f"on {len(data.datasets['test']):,} pictures\n"
         f"model    {folder / 'bundle'}\n"
         f"curves   tensorboard --logdir {folder.parent.parent}\n"
-        f"search   bluebird predict {folder} FOLDER --target CLASS --out finds"
+        f"search   bluebird predict {folder} FOLDER --target {target} --out finds"
     )
     if data.failures:
         print(f"\nleft out, for they cannot be read ({len(data.failures)}):", file=sys.stderr)
