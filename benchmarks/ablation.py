@@ -1,6 +1,7 @@
 """What each piece of the training craft is worth: the recipe without it, or with it where the recipe has it not.
 
     python benchmarks/ablation.py PHOTOS
+    python benchmarks/ablation.py PHOTOS --seeds 1 --only crops --more --trainer.max_epochs 40
     python benchmarks/ablation.py cifar10 --per-class 100 --seeds 1 --more --data.image_size 32 \
         --model.network.init_args.widths "[32, 64, 128]" --trainer.max_epochs 60
 
@@ -28,7 +29,7 @@ RECIPE = "the recipe"
 PIECES: dict[str, list[str]] = {
     RECIPE: [],
     "without flip": ["--data.augment.flip", "false"],
-    "without crops": ["--data.augment.zoom", "0", "--data.augment.aspect", "0"],
+    "with crops": ["--data.augment.zoom", "0.4", "--data.augment.aspect", "0.25"],
     "with shift": ["--data.augment.shift", "0.1"],
     "without TrivialAugment": ["--data.augment.policy", "none"],
     "RandAugment instead": ["--data.augment.policy", "rand"],

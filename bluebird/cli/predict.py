@@ -62,6 +62,8 @@ def _search(options: Namespace) -> int:
     pool = DecodePool(source, model.preprocessing.image_size, options.num_workers, options.timeout)
     ledger = Ledger(options.out, _root(options.where), fingerprint, model.classes, embeddings=options.embeddings)
     with ledger, mute_c_libraries():
+        if ledger.of_another:
+            print(f"note         {options.out} holds another model's scores; all pictures are scored anew", flush=True)
         ledger.aim(target)
         gone = _scan(options, engine, pool, source, ledger)
         results = replace(rank(ledger, target), root=base_of(source, _root(options.where)))

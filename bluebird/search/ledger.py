@@ -101,7 +101,8 @@ class Ledger:
                 f"{str(self.path)!r}: holds the search of {kept['root']!r}, not of {self.root!r}; choose another --out"
             )
         self.run = int(kept.get("run", 0)) + 1
-        if kept.get("model") == self.model:  # else the scores are those of another model
+        self.of_another = kept.get("model", self.model) != self.model  # whose scores are given up
+        if not self.of_another:
             self.target = tuple(json.loads(kept.get("target", "[]")))
         with self.writing():
             self._keep(root=printable(self.root), model=self.model, run=str(self.run))

@@ -9,11 +9,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from bluebird.bundle import load_model, save_bundle
 from bluebird.cli import main
 from tests.conftest import REPOSITORY, MakeFolder
 
@@ -252,8 +254,22 @@ def test_what_has_gone_is_counted_but_not_where_the_folder_is_empty(
     assert "files        5 found = 5 scored + 0 failed + 0 skipped; 1 gone" in capsys.readouterr().out
 
 
+def test_another_model_says_that_the_scores_of_the_first_are_given_up(
+    trained: Path, make_folder: MakeFolder, tmp_path: Path, capsys: Capture
+) -> None:
+    folder, out, other = make_folder(3, "unknown"), tmp_path / "out", tmp_path / "other"
+    save_bundle(replace(load_model(trained), temperature=9.0), other)
+    said = []
+    for model in (trained, trained, other, other):
+        assert _search(model, folder, out) == 0
+        said.append("holds another model's scores" in capsys.readouterr().out)
+    assert said == [False, False, True, False]
+    assert max(float(row["score"]) for row in _rows(out)) < 0.9
+
+
 PEAKS = """
 import resource, sys
+from bluebird.bundle import load_model, save_bundle
 from bluebird.cli import main
 model, *folders = sys.argv[1:]
 for folder in folders:
