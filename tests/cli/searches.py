@@ -68,9 +68,11 @@ def end(search: list[str], out: Path, rows: int, blow: signal.Signals, later: fl
         _await_rows(process, out, rows)
         process.send_signal(signal.SIGSTOP)  # or it might end while its workers are counted
         workers = children(process.pid)
-        process.send_signal(signal.SIGCONT)
-        time.sleep(later)
+        if later:
+            process.send_signal(signal.SIGCONT)
+            time.sleep(later)
         process.send_signal(blow)
+        process.send_signal(signal.SIGCONT)
         said, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert len(workers) == 2, said
     deadline = time.monotonic() + PATIENCE_SECONDS

@@ -49,19 +49,23 @@ def test_a_search_that_was_killed_a_hundred_times_ends_as_one_that_was_not(train
 
 
 def test_control_c_says_so_in_one_line_and_the_same_command_goes_on(trained: Path, whole: Path, tmp_path: Path) -> None:
-    search = arguments(trained, whole.parent / "photos", tmp_path)
-    code, said = end(search, tmp_path, 20, signal.SIGINT)
+    for attempt in range(5):  # on a busy machine a search may be done before it is told to stop
+        out = tmp_path / f"{attempt}"
+        search = arguments(trained, whole.parent / "photos", out)
+        code, said = end(search, out, 20, signal.SIGINT)
+        if code != 3:
+            break
     assert code == 130
     (line,) = said.splitlines()
     assert line.startswith("bluebird: interrupted; ")
     assert line.endswith("the same command goes on")
-    assert json.loads((tmp_path / "status.json").read_text())["state"] == "interrupted"
-    assert 20 <= len(table(tmp_path)) < 816
+    assert json.loads((out / "status.json").read_text())["state"] == "interrupted"
+    assert 20 <= len(table(out)) < 816
     assert main(search) == 3
-    status = json.loads((tmp_path / "status.json").read_text())
+    status = json.loads((out / "status.json").read_text())
     assert (status["state"], status["found"]) == ("done", 816)
     assert status["unchanged"] >= 20
-    expect_equal(tmp_path, whole)
+    expect_equal(out, whole)
 
 
 def test_a_search_whose_workers_are_killed_ends_as_if_they_were_not(trained: Path, whole: Path, tmp_path: Path) -> None:
