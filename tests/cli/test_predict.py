@@ -269,7 +269,6 @@ def test_another_model_says_that_the_scores_of_the_first_are_given_up(
 
 PEAKS = """
 import resource, sys
-from bluebird.bundle import load_model, save_bundle
 from bluebird.cli import main
 model, *folders = sys.argv[1:]
 for folder in folders:
