@@ -226,7 +226,7 @@ def _load_checkpoint(path: Path) -> Bundle:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever it meets; all of it means the same here
         raise BundleError(
-            f"{str(path)!r}: truncated, or holds more than plain tensors and numbers, which is refused"
+            f"{str(path)!r}: no checkpoint, or truncated, or holds more than plain tensors and numbers: refused"
         ) from error
     card = checkpoint.get("bluebird") if isinstance(checkpoint, dict) else None
     if card is None:

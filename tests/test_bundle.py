@@ -146,6 +146,12 @@ def test_a_strangers_checkpoint_is_never_executed(tmp_path: Path, by_torch: bool
     assert not (tmp_path / "exploded").exists()
 
 
+def test_a_text_file_as_a_checkpoint_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "notes.ckpt").write_text("all the birds I saw\n")
+    with pytest.raises(BundleError, match=r"notes\.ckpt': no checkpoint, or truncated, or"):
+        load_model(tmp_path / "notes.ckpt")
+
+
 def test_a_checkpoint_of_another_program_is_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": {"weight": torch.ones(1)}}, tmp_path / "other.ckpt")
     with pytest.raises(BundleError, match="checkpoint of another program"):

@@ -39,7 +39,7 @@ from bluebird.cli.training.recipes import (
     learn_val_too,
     prepare,
 )
-from bluebird.cli.training.resume import Kept, advice, check_settings, interruptible, read_kept, take_resume
+from bluebird.cli.training.resume import Kept, advice, check_settings, interruptible, read_kept, resuming, take_resume
 from bluebird.cli.training.seeds import take_seeds, train_seeds
 from bluebird.cli.training.told import notes, report, said
 from bluebird.engines.opened import open_engine
@@ -77,9 +77,9 @@ def _run(arguments: list[str]) -> int:
     if launch:
         return launch.run(folder, given)
     print(f"watch    tensorboard --logdir {folder.parent.parent}\nrun      {folder}\n", flush=True)
-    for note in [*notes(cli), *start.notes, *start.reasons]:
-        print(f"note     {note}")
-    print(layer_table(cli.model.network), flush=True)
+    print(f"{layer_table(cli.model.network)}\n")
+    for note in [*notes(cli, resumed), *start.notes, *start.reasons]:
+        print(f"note     {note}", flush=True)
     interrupt = Interrupt()
     trainer = _trainer(cli, folder, kept, interrupt, start)
     made, learnt = list(start.reasons), ["train"]
@@ -178,7 +178,7 @@ def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> str | None:
     except OSError as error:
         raise OutputError(
             f"{trainer.log_dir!r}: the run cannot be written any more ({error.strerror or error}); make room, then "
-            f"go on with: --resume {trainer.log_dir}"
+            f"go on with: {resuming(Path(trainer.log_dir or ''))}"
         ) from error
     loss = float(trainer.callback_metrics.get("val/loss", 0.0))
     if not math.isfinite(loss):
@@ -187,7 +187,10 @@ def _fit(trainer: L.Trainer, cli: TrainCLI, kept: Kept | None) -> str | None:
             "lower the learning rate (--model.optimizer.init_args.lr) and train anew"
         )
     if leads() and _is_start(trainer):
-        return "no epoch lowered the validation loss: the network is handed over as it began"
+        return (
+            "no epoch lowered the validation loss: the network is handed over as it began; a lower learning rate "
+            "(--model.optimizer.init_args.lr) forgets less"
+        )
     return None
 
 

@@ -46,7 +46,15 @@ def summary(study: optuna.Study, space: Space, metric: str) -> list[str]:
     trials = finished(study)
     ends = Counter(outcome_of(trial).state for trial in trials)
     counts = ", ".join(f"{ends[state]} {state}" for state in ("complete", "pruned", "failed") if ends[state])
-    return [f"{len(trials)} trials: {counts}", "", *best_lines(best_first(study)[:_SHOWN], metric, list(space)), ""]
+    best = best_first(study)
+    lines = [f"{len(trials)} trials: {counts}", "", *best_lines(best[:_SHOWN], metric, list(space)), ""]
+    if len(best) > 1 and best[0].value == best[-1].value:
+        lines += [
+            f"note     all {len(best)} complete trials have the same {metric}: what was searched makes no "
+            "difference here (of a recipe that trains nothing, an optimiser's settings)",
+            "",
+        ]
+    return lines
 
 
 def _png(figure: Figure) -> bytes:

@@ -16,6 +16,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file
 
+from bluebird.bundle import load_model
 from bluebird.cli import main
 from tests.conftest import REPOSITORY, MakeFolder, small_run
 
@@ -106,6 +107,30 @@ def test_the_default_is_the_perceptron_with_all_its_arguments_shown(capsys: pyte
     assert model["network"]["class_path"] == "bluebird.nets.MLP"
     assert model["network"]["init_args"] == {"widths": [512, 256], "activation": "relu", "dropout": 0.2}
     assert model["optimizer"]["class_path"] == "torch.optim.AdamW"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lr"),
+    [
+        ("--weights w.pth", 2e-4),
+        ("--weights=w.pth", 2e-4),
+        ("--config w.yaml", 2e-4),
+        ("--config rate.yaml", 0.5),
+        ("--weights w.pth --model.optimizer.init_args.lr 0.1", 0.1),
+        ("--model.optimizer.init_args.lr 0.1 --weights w.pth", 0.1),
+        ("--weights w.pth --model.optimizer torch.optim.Adam", 1e-3),
+        ("", 1e-3),
+    ],
+)
+def test_whoever_begins_with_weights_and_names_no_rate_learns_slowly(
+    arguments: str, lr: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("w.yaml").write_text("weights: w.pth\n")
+    Path("rate.yaml").write_text(
+        "weights: w.pth\nmodel:\n  optimizer:\n    class_path: torch.optim.AdamW\n    init_args:\n      lr: 0.5\n"
+    )
+    assert _printed([*arguments.split(), "--print_config"], capsys)["model"]["optimizer"]["init_args"]["lr"] == lr
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -207,7 +232,7 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(make_folder: Mak
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == f"bluebird: interrupted; go on with: --resume {run}"
+    assert err.splitlines()[-1] == f"bluebird: interrupted; go on with: bluebird train --resume {run}"
     assert "Traceback" not in err
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] > 0
     resumed = subprocess.run(
@@ -373,6 +398,21 @@ def test_the_same_settings_said_again_and_others_that_take_effect_are_taken_on_r
     options = ["--model.optimizer.init_args.lr", "1e-2", "--trainer.max_epochs", "5", "--runs_dir", str(tmp_path)]
     assert main(["train", "--resume", str(run), *options]) == 0
     assert "epoch   5/5" in capsys.readouterr().err
+
+
+def test_a_run_that_had_ended_says_so_when_it_is_resumed(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "small" / "version_0"))
+    before = load_model(run)
+    assert main(["train", "--resume", str(run)]) == 0
+    out, err = capsys.readouterr()
+    assert "note     this run had ended: without more epochs (--trainer.max_epochs) it is only validated" in out
+    assert "epoch" not in err
+    assert load_model(run).fingerprint == before.fingerprint
+    shutil.rmtree(run / "bundle")
+    assert main(["train", "--resume", str(run)]) == 0
+    assert "this run had ended" not in capsys.readouterr().out
 
 
 def test_a_run_that_kept_nothing_yet_begins_with_whatever_is_asked_for(trained: Path, tmp_path: Path) -> None:

@@ -50,6 +50,18 @@ def test_the_summary_counts_the_ends_and_shows_the_best_first(tmp_path: Path) ->
     assert [line.split()[:2] for line in lines[3:5]] == [["2", "0.2500"], ["0", "0.5000"]]
 
 
+def test_the_summary_says_where_all_trials_tie(tmp_path: Path) -> None:
+    tied = [Outcome("complete", 0.5), Outcome("pruned"), Outcome("complete", 0.5)]
+    note = "note     all 2 complete trials have the same val/loss"
+    (tmp_path / "tied").mkdir()
+    assert any(line.startswith(note) for line in summary(_study(tmp_path / "tied", tied), SPACE, "val/loss"))
+    assert not any(line.startswith("note") for line in summary(_study(tmp_path, ENDS), SPACE, "val/loss"))
+    (tmp_path / "single").mkdir()
+    assert not any(
+        line.startswith("note") for line in summary(_study(tmp_path / "single", tied[:1]), SPACE, "val/loss")
+    )
+
+
 def test_the_history_draws_the_trials_and_the_best_so_far(tmp_path: Path) -> None:
     (axes,) = draw_history(_study(tmp_path, ENDS), "val/loss").axes
     lines = {str(line.get_label()): line for line in axes.lines}

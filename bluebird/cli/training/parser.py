@@ -5,9 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-from collections.abc import Iterator
-from itertools import pairwise
-from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import lightning as L
@@ -19,8 +16,8 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from bluebird.callbacks import Converged, MovingAverage, StochasticAverage
 from bluebird.cli.choose import DEFAULT_TARGET
 from bluebird.cli.mute import mute_c_libraries
-from bluebird.cli.options import read_config
 from bluebird.cli.settings import check_trainer
+from bluebird.cli.training.arguments import complete, says
 from bluebird.cli.training.devices import check_devices
 from bluebird.cli.training.native import preprocessing_of
 from bluebird.errors import BluebirdError, UsageError
@@ -49,10 +46,6 @@ _TRAINER = {
     "num_sanity_val_steps": 0,
     "log_every_n_steps": 10,
 }
-
-
-_CLASSES = {"network": "bluebird.nets.MLP", "optimizer": "torch.optim.AdamW"}
-"""What is chosen where nobody chooses."""
 
 
 def make_classifier(by_hand: bool = False, **kwargs: Any) -> Classifier:
@@ -109,7 +102,7 @@ class TrainCLI(LightningCLI):
     model: Classifier
 
     def __init__(self, arguments: list[str]) -> None:
-        arguments = _complete(arguments)
+        arguments = complete(arguments)
         super().__init__(
             make_classifier,
             BirdData,
@@ -194,7 +187,7 @@ class TrainCLI(LightningCLI):
         if wanted is None:
             return
         data = self.config.data
-        if not _says(arguments, "data", "image_size"):
+        if not says(arguments, "data", "image_size"):
             data.image_size = wanted.image_size
         data.mean, data.std = data.mean or wanted.mean, data.std or wanted.std
 
@@ -211,37 +204,6 @@ class ParsedConfig(TrainCLI):
 
     def instantiate_classes(self) -> None:
         return
-
-
-def _complete(arguments: list[str]) -> list[str]:
-    """Choose the network and the optimiser where nobody did, and put --print_config behind what it shows.
-
-    Were these classes defaults of a signature, the parser would hand their arguments on to any class that
-    is chosen instead and has some of the same name.
-    """
-    chosen: list[str] = []
-    for key, path in _CLASSES.items():
-        if not _says(arguments, "model", key):
-            chosen += [f"--model.{key}", path]
-    printing = [word for word in arguments if word.startswith("--print_config")]
-    return [*chosen, *(word for word in arguments if word not in printing), *printing]
-
-
-def _says(arguments: list[str], group: str, key: str) -> bool:
-    """Whether `group.key` is set by an option or by one of the configs."""
-    option = f"--{group}.{key}"
-    if any(word == option or word.startswith(f"{option}=") for word in arguments):
-        return True
-    configs = (read_config(Path(name)) for name in _config_names(arguments))
-    return any(isinstance(config, dict) and key in (config.get(group) or {}) for config in configs)
-
-
-def _config_names(arguments: list[str]) -> Iterator[str]:
-    """The files that are given as `--config FILE`, `--config=FILE` or `-c FILE`."""
-    for word, following in pairwise([*arguments, ""]):
-        option, joined, name = word.partition("=")
-        if option in ("--config", "-c"):
-            yield name if joined else following
 
 
 def _ready(data: BirdData) -> BirdData:

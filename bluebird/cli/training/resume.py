@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -118,7 +119,19 @@ def interruptible(interrupt: Interrupt, advice: Callable[[], str]) -> Iterator[N
 def advice(folder: Path) -> str:
     """How to go on with a run that has ended early."""
     kept = last_checkpoint(folder).is_file()
-    return f"go on with: --resume {folder}" if kept else "no epoch was finished, so nothing is kept"
+    return f"go on with: {resuming(folder)}" if kept else "no epoch was finished, so nothing is kept"
+
+
+def resuming(folder: Path) -> str:
+    """The command that goes on with a run."""
+    return shlex.join(["bluebird", "train", "--resume", str(folder)])
+
+
+def ended_before(folder: Path) -> list[str]:
+    """What is to be said where the run to go on with had come to its end."""
+    if not (folder / "bundle").exists():
+        return []
+    return ["this run had ended: without more epochs (--trainer.max_epochs) it is only validated and tested once more"]
 
 
 def _interrupted(stop: BaseException) -> bool:

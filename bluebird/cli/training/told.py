@@ -8,10 +8,11 @@ from pathlib import Path
 
 from bluebird.cli.choose import choose_watched
 from bluebird.cli.training.parser import TrainCLI
+from bluebird.cli.training.resume import ended_before
 
 
-def notes(cli: TrainCLI) -> list[str]:
-    """What there is to say of the data before anything is learnt from it."""
+def notes(cli: TrainCLI, resumed: Path | None) -> list[str]:
+    """What there is to say of the data, and of the run to go on with, if any, before anything is learnt."""
     data = cli.datamodule
     sizes = {name: len(dataset) for name, dataset in data.datasets.items()}
     counts = ", ".join(f"{size:,} {name}" for name, size in sizes.items())
@@ -22,7 +23,7 @@ def notes(cli: TrainCLI) -> list[str]:
         told.append(f"{len(data.failures)} unreadable files are left out, listed at the end")
     if not choose_watched(data.classes, cli.config.target):
         told.append(f"no one class is meant by --target {cli.config.target}, so no bird's search is watched")
-    return told
+    return [*told, *(ended_before(resumed) if resumed else [])]
 
 
 def said(note: str | None) -> list[str]:

@@ -161,8 +161,8 @@ def test_fine_tuning_that_only_unlearns_hands_over_the_probe_that_it_began_with(
     root = make_folder(16)
     assert train(root, tmp_path / "probe", weights, "--recipe", "probe") == 0
     assert "handed over as it began" not in capsys.readouterr().out
-    too_fast = ["--recipe", "fine_tune", "--model.optimizer.init_args.lr", "0.5", "--trainer.max_epochs", "2"]
-    assert train(root, tmp_path / "tuned", weights, *too_fast) == 0
+    uphill = ["--model.optimizer.init_args.maximize", "true", "--model.optimizer.init_args.lr", "0.01"]
+    assert train(root, tmp_path / "tuned", weights, "--recipe", "fine_tune", "--trainer.max_epochs", "2", *uphill) == 0
     out, err = capsys.readouterr()
     assert "no epoch lowered the validation loss: the network is handed over as it began" in out
     assert re.search(r"^beginning    val/loss \d.*\nepoch   1/2  ", err, re.MULTILINE)

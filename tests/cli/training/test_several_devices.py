@@ -123,7 +123,9 @@ def test_a_killed_process_ends_the_training_in_a_line_and_it_goes_on_as_if_nothi
     _, err = process.communicate(timeout=30)
     assert process.returncode == 2
     said = [line for line in err.splitlines() if not line.startswith("epoch ")]
-    assert said == [f"bluebird: a process of the training has ended (killed by signal 9); go on with: --resume {run}"]
+    assert said == [
+        f"bluebird: a process of the training has ended (killed by signal 9); go on with: bluebird train --resume {run}"
+    ]
     assert not any(map(_alive, children))
     done = _train(["--resume", str(run)])
     assert done.returncode == 0, done.stderr
@@ -141,7 +143,7 @@ def test_ctrl_c_ends_both_processes_in_a_line(unbroken: Path, tmp_path: Path) ->
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     said = [line for line in err.splitlines() if not line.startswith("epoch ")]
-    assert said == [f"bluebird: interrupted; go on with: --resume {run}"]
+    assert said == [f"bluebird: interrupted; go on with: bluebird train --resume {run}"]
     assert not any(map(_alive, children))
 
 
