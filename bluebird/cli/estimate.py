@@ -41,6 +41,7 @@ from bluebird.search.sources import base_of, open_source
 from bluebird.search.sources.listing import ListSource
 
 _TIMEOUT_SECONDS = 10.0
+_TOP, _SAMPLE = 100, 200
 
 
 def run(options: Namespace) -> int:
@@ -107,12 +108,8 @@ def _adjusted(options: Namespace, scored: Scored, probs: Doubles, relevant: Bool
 def _draw(options: Namespace, scored: Scored) -> None:
     out, table = options.out, options.out / "sample.csv"
     refuse_labelled(table)
-    if options.top + options.sample > len(scored.scores):
-        raise UsageError(
-            f"--top {options.top} --sample {options.sample}: more than the {len(scored.scores):,} pictures with a "
-            "score; ask for fewer"
-        )
-    plan, rows = _plan(options, scored)
+    top, sample = _shares(options, len(scored.scores))
+    plan, rows = _plan(scored, top, sample, options.seed)
     source, base = _source(scored.root)
     then = _command(options, "--labels", str(table))
     with mute_c_libraries(), thumbnails(source, cores(), _TIMEOUT_SECONDS) as pictures:
@@ -127,15 +124,29 @@ def _draw(options: Namespace, scored: Scored) -> None:
     _say_without(scored)
 
 
-def _plan(options: Namespace, scored: Scored) -> tuple[Plan, list[Row]]:
-    best, drawn = draw(scored.scores, options.top, options.sample, options.seed)
+def _shares(options: Namespace, scored: int) -> tuple[int, int]:
+    """How many of the best to look at, and how many of the rest: as asked, or what there is of the usual."""
+    top, sample = options.top, options.sample
+    if top is None:
+        top = min(_TOP, max(0, scored - (sample or 0)))
+    if sample is None:
+        sample = min(_SAMPLE, max(0, scored - top))
+    if top + sample > scored:
+        raise UsageError(
+            f"--top {top} --sample {sample}: more than the {scored:,} pictures with a score; ask for fewer"
+        )
+    return top, sample
+
+
+def _plan(scored: Scored, top: int, sample: int, seed: int) -> tuple[Plan, list[Row]]:
+    best, drawn = draw(scored.scores, top, sample, seed)
     places = np.concatenate([best, drawn])
     paths = read_paths(scored, places)
     plan = Plan(
         target=list(scored.target),
         model=scored.model,
         digest=scored.digest,
-        seed=options.seed,
+        seed=seed,
         scored=len(scored.scores),
         best=paths[: len(best)],
         drawn=paths[len(best) :],

@@ -147,6 +147,17 @@ def test_more_than_there_are_is_refused(out: Path, capsys: Capture) -> None:
     assert not (out / "sample.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("asked", "parts"),
+    [([], (10, 0)), (["--top", "4"], (4, 6)), (["--sample", "7"], (3, 7)), (["--sample", "2", "--top", "5"], (5, 2))],
+)
+def test_of_few_pictures_it_takes_what_there_is(out: Path, asked: list[str], parts: tuple[int, int]) -> None:
+    (out / "sample.csv").unlink()
+    assert estimate(out, "--draw", *asked) == 0
+    drawn = [row["part"] for row in rows(out / "sample.csv")]
+    assert (drawn.count("best"), drawn.count("rest")) == parts
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no ledger at all, but longer than a header of SQLite" * 9, "sqlite"])
 def test_what_is_no_ledger_is_refused(tmp_path: Path, capsys: Capture, content: bytes | str | None) -> None:
     path = tmp_path / "finds.sqlite"

@@ -42,8 +42,8 @@ def _parser() -> OptionParser:
     add = parser.add_argument
     add("--engine", choices=ENGINES, default="torch", help="with --model: what computed (default: torch)")
     add("--accept", type=share, default=0.5, metavar="SCORE", help="with --model: score of a find (default: 0.5)")
-    add("--top", type=at_least(0), default=100, metavar="N", help="with --draw: best finds (default: 100)")
-    add("--sample", type=at_least(0), default=200, metavar="N", help="with --draw: others, by lot (default: 200)")
+    add("--top", type=at_least(0), metavar="N", help="with --draw: best finds (default: 100, or what there is)")
+    add("--sample", type=at_least(0), metavar="N", help="with --draw: others, by lot (default: 200, or what there is)")
     add("--seed", type=at_least(0), default=0, metavar="N", help="with --draw: of the lot (default: 0)")
     add("--confidence", type=share, default=0.95, metavar="SHARE", help="of the interval (default: 0.95)")
     return parser
