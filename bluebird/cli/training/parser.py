@@ -182,7 +182,7 @@ class TrainCLI(LightningCLI):
         return config
 
     def _follow_weights(self, arguments: list[str]) -> None:
-        """Pictures become what the weights were trained on, in whatever nobody says otherwise."""
+        """Pictures become what the weights were trained on, and its statistics stay, where nobody says otherwise."""
         wanted = preprocessing_of(self.config)
         if wanted is None:
             return
@@ -190,6 +190,8 @@ class TrainCLI(LightningCLI):
         if not says(arguments, "data", "image_size"):
             data.image_size = wanted.image_size
         data.mean, data.std = data.mean or wanted.mean, data.std or wanted.std
+        if not any(says(arguments, "model", "network", *key) for key in (("freeze",), ("init_args", "freeze"))):
+            self.config.model.network.init_args.freeze = "norm"  # those of a few pictures would spoil the features
 
     def instantiate_trainer(self, extra: list[L.Callback] | None = None, **kwargs: Any) -> L.Trainer:
         """The trainer with `extra` callbacks. LightningCLI asks before there is a run folder; it waits."""

@@ -155,6 +155,17 @@ def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(
     assert not torch.equal(model.network.body.state_dict()["features.0.0.weight"], body["features.0.0.weight"])
 
 
+@pytest.mark.parametrize(("said", "stay"), [([], True), (["--model.network.init_args.freeze", "nothing"], False)])
+def test_the_statistics_that_came_with_the_weights_stay_where_nobody_says_otherwise(
+    said: list[str], stay: bool, weights: Path, make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    assert train(make_folder(16), tmp_path, weights, "--recipe", "fine_tune", *said) == 0
+    name = "features.0.1.running_mean"
+    model = load_model(run_of(tmp_path) / "checkpoints" / "last.ckpt")
+    before = torch.load(weights, weights_only=True)[name]
+    assert torch.equal(model.network.body.state_dict()[name], before) == stay
+
+
 def test_fine_tuning_that_only_unlearns_hands_over_the_probe_that_it_began_with(
     weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
