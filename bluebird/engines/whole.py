@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bluebird.bundle import Bundle
+from bluebird.nets.convolution import Convolution3x3
 
 
 class Whole(nn.Module):
@@ -56,10 +57,14 @@ def _pairs(whole: Whole) -> list[tuple[str, str]]:
 
     torch's own `fuse` would do it anew each time that a network looks at a picture.
     """
-    from torch.fx import symbolic_trace  # half a second that an exported network does without
+    from torch.fx import Tracer  # half a second that an exported network does without
+
+    class Unopened(Tracer):
+        def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+            return isinstance(m, Convolution3x3) or super().is_leaf_module(m, module_qualified_name)
 
     try:
-        nodes = symbolic_trace(whole).graph.nodes
+        nodes = Unopened().trace(whole).nodes
     except Exception:  # a network whose Python cannot be traced stays as it is: slower, and the same
         return []
     links = {(str(source.target), str(node.target)) for node in nodes for source in node.all_input_nodes}
@@ -73,8 +78,8 @@ def _pairs(whole: Whole) -> list[tuple[str, str]]:
 
 
 def _fit(convolution: nn.Module | None, norm: nn.Module | None) -> bool:
-    """Whether they are these, and the norm has statistics. What is not torch's own, as timm's norms that activate too,
-    was opened while tracing and is not met here."""
+    """Whether they are these, and the norm has statistics. What is neither torch's own nor ours, as timm's norms that
+    activate too, was opened while tracing and is not met here."""
     return isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bluebird.errors import UsageError
+from bluebird.nets.convolution import Convolution3x3
 from bluebird.nets.network import Network, check_dropout, check_widths
 
 _PATCH = 2
@@ -33,9 +34,9 @@ class WhitenedUnits(nn.Module):
         return refined
 
 
-def _convolution(channels: int, width: int) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+def _convolution(channels: int, width: int) -> tuple[Convolution3x3, nn.BatchNorm2d]:
     """3x3, and its norm; the first kernels hand their channel on as it is, the others are drawn."""
-    convolution = nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
+    convolution = Convolution3x3(channels, width)
     with torch.no_grad():
         nn.init.dirac_(convolution.weight[: min(channels, width)])
     return convolution, nn.BatchNorm2d(width, momentum=_BATCH_NORM_MOMENTUM)
