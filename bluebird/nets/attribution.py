@@ -119,11 +119,20 @@ def _cam(network: Network, images: Tensor, classes: Tensor, weigh: Callable[[Ten
             gradient, last[0] = gradient.movedim(3, 1), last[0].movedim(3, 1)
         channels = last[0].detach().float()  # A, (N, C, H, W)
     maps = weigh(gradient.float(), channels).sum(1, keepdim=True)
-    if len(maps) == 2 * len(images):  # a network that looks at the mirrored pictures too, which come behind
-        seen, mirrored = maps.chunk(2)
-        maps = seen + mirrored.flip(-1)
+    seen, mirrored = _looks(maps, network, len(images))
+    maps = seen.sum(0) + mirrored.flip(-1).sum(0)
     full = functional.interpolate(maps.relu(), size=images.shape[2:], mode="bilinear").squeeze(1)  # eq. 2: ReLU(sum)
     return _over(full, full.amax((1, 2), keepdim=True))
+
+
+def _looks(maps: Tensor, network: Network, count: int) -> tuple[Tensor, Tensor]:
+    """Maps of a network that looks several times, (looks, count, ...), and of those the mirrored ones, which come last.
+
+    Looks that are moved by a pixel count as if they were not.
+    """
+    looks = torch.unflatten(maps, 0, (-1, count))
+    mirrored = len(looks) // 2 if getattr(network, "mirror", False) else 0
+    return looks[: len(looks) - mirrored], looks[len(looks) - mirrored :]
 
 
 def _chosen(logits: Tensor, classes: Tensor) -> Tensor:

@@ -55,13 +55,16 @@ class WhitenedCNN(Network):
         dropout: probability with which each pooled feature rests in a training step.
         mirror: look at each picture twice, as it is and mirrored, and decide on the mean of both features, except in
             a training step. It takes twice the time.
+        moved: likewise look at each picture moved by a pixel up and left, and down and right, in the place of as it is.
+            It takes twice the time again.
 
     Raises:
         UsageError: an argument outside what is said above.
 
     Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU" (arXiv 2404.00498), sections 3.1 to 3.3:
-    whitening (after Page 2018), kernels that begin as the identity, the shape of a stage, the small head. Departures:
-    stages as many as one likes, a scale in each batch norm, one rate for the biases, dropout.
+    whitening (after Page 2018), kernels that begin as the identity, the shape of a stage, the small head; the looks at
+    what is moved after 3.5, without the one at what is not. Departures: stages as many as one likes, a scale in each
+    batch norm, one rate for the biases, dropout.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class WhitenedCNN(Network):
         widths: Sequence[int] = (64, 256, 256),
         dropout: float = 0.0,
         mirror: bool = False,
+        moved: bool = False,
     ) -> None:
         super().__init__(num_classes, image_size)
         check_dropout(dropout)
@@ -80,8 +84,8 @@ class WhitenedCNN(Network):
                 f"image_size is {image_size} px; {len(widths)} stages, each halving the sides, need at least "
                 f"{2 ** len(widths) + 1} px"
             )
-        self.arguments |= {"widths": list(widths), "dropout": dropout, "mirror": mirror}
-        self.mirror = mirror
+        self.arguments |= {"widths": list(widths), "dropout": dropout, "mirror": mirror, "moved": moved}
+        self.mirror, self.moved = mirror, moved
         self.whiten = nn.Conv2d(3, _EDGES, _PATCH, bias=False)
         self.whiten.weight.requires_grad_(False)
         channels = [_EDGES, *widths]
@@ -107,10 +111,12 @@ class WhitenedCNN(Network):
         self.whiten.weight.copy_(torch.cat([scaled, -scaled]))
 
     def features(self, images: Tensor) -> Tensor:
-        if self.training or not self.mirror:
+        if self.training:
             return self._look(images)
-        both = self._look(torch.cat([images, images.flip(-1)]))
-        return both.reshape(2, -1, both.shape[1]).mean(0)  # (2, N, C) to (N, C)
+        looks = _moved(images) if self.moved else [images]
+        looks += [look.flip(-1) for look in looks] if self.mirror else []
+        seen = self._look(torch.cat(looks))
+        return seen.reshape(len(looks), -1, seen.shape[1]).mean(0)  # (looks, N, C) to (N, C)
 
     def _look(self, images: Tensor) -> Tensor:
         maps: Tensor = self.stages(functional.gelu(self.whiten(images)))
@@ -119,3 +125,9 @@ class WhitenedCNN(Network):
     def decide(self, features: Tensor) -> Tensor:
         logits: Tensor = self.head(self.dropout(features))
         return logits
+
+
+def _moved(images: Tensor) -> list[Tensor]:
+    """Images (N, 3, S, S) moved by a pixel down and right, and up and left; at the edge they are mirrored."""
+    framed = functional.pad(images, (1, 1, 1, 1), mode="reflect")
+    return [framed[..., :-2, :-2], framed[..., 2:, 2:]]

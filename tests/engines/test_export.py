@@ -26,6 +26,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "cnn": lambda: CNN(3, 16, stem=4, widths=[8, 12], blocks=[1, 1]),
     "mlp": lambda: MLP(3, 16, widths=[33]),
     "whitened": lambda: WhitenedCNN(3, 16, widths=[8, 12], mirror=True),
+    "moved": lambda: WhitenedCNN(3, 16, widths=[8, 12], mirror=True, moved=True),
     "backbone": lambda: Backbone(3, 32, "mobilenet_v3_small"),
     "covariance": lambda: Backbone(3, 64, "mobilenet_v2", pooling="covariance", mirror=True, scales=[0.7, 1.0]),
     "mirrored": lambda: Backbone(3, 32, "mobilenet_v3_small", mirror=True),

@@ -42,9 +42,10 @@ class Branching(CNN):
      Backbone(3, 64, "mobilenet_v2"), Backbone(3, 64, "efficientnet_b0"),
      Backbone(3, 32, "resnet18", mirror=True), Backbone(3, 64, "resnet18", pooling="covariance"),
      Backbone(3, 64, "resnet18", pooling="covariance", mirror=True, scales=[0.5, 1.0]),
-     Backbone(3, 64, "resnet18", scales=[0.7, 1.0]), WhitenedCNN(3, 16, widths=[8, 12], mirror=True)],
+     Backbone(3, 64, "resnet18", scales=[0.7, 1.0]), WhitenedCNN(3, 16, widths=[8, 12], mirror=True),
+     WhitenedCNN(3, 16, widths=[8, 12], mirror=True, moved=True)],
     ids=["cnn", "mlp", "resnet", "mobilenet", "efficientnet", "mirrored", "covariance", "covariance of all looks",
-         "several scales", "whitened"],
+         "several scales", "whitened", "moved"],
 )  # fmt: skip
 @torch.no_grad()
 def test_without_batch_norm_it_says_the_same(network: Network) -> None:

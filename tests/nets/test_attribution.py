@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from bluebird.errors import UsageError
-from bluebird.nets import CNN, MLP, Backbone, Network
+from bluebird.nets import CNN, MLP, Backbone, Network, WhitenedCNN
 from bluebird.nets.attribution import GRAD_CAM, SALIENCY, attribution, grad_cam, saliency
 
 Method = Callable[[Network, Tensor, Tensor], Tensor]
@@ -101,6 +102,25 @@ def test_grad_cam_is_taken_where_the_last_convolutions_end(name: str) -> None:
     weighted = (gradient.mean((2, 3), keepdim=True) * maps).sum(1).detach().double().numpy()
     assert (weighted > 0).any()
     np.testing.assert_allclose(grad_cam(network, images, classes), expected_cam(weighted, side), atol=1e-4)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("moved", [False, True])
+def test_of_several_looks_the_map_is_the_sum_and_mirrored_ones_are_turned_back(mirror: bool, moved: bool) -> None:
+    torch.manual_seed(0)
+    network = WhitenedCNN(4, 16, widths=[6, 8], mirror=mirror, moved=moved).eval()
+    images, classes, expected = pictures(4, 16), torch.arange(4), np.zeros((4, 3, 3))  # 15 px, halved twice
+    framed = functional.pad(images, (1, 1, 1, 1), mode="reflect")
+    for seen in [framed[..., :-2, :-2], framed[..., 2:, 2:]] if moved else [images]:
+        for turned in (False, True) if mirror else (False,):
+            look = seen.flip(-1) if turned else seen
+            maps = network.stages(functional.gelu(network.whiten(look)))
+            logits = network.decide(maps.amax((2, 3)))
+            (gradient,) = torch.autograd.grad(logits.diagonal().sum(), maps)
+            weighted = (gradient.mean((2, 3), keepdim=True) * maps).sum(1).detach().double().numpy()
+            expected += weighted[..., ::-1] if turned else weighted
+    assert (expected > 0).any()
+    np.testing.assert_allclose(grad_cam(network, images, classes), expected_cam(expected, 16), atol=1e-4)
 
 
 def test_no_place_speaks_for_a_class_whose_weights_are_all_against_it() -> None:

@@ -52,6 +52,22 @@ def test_a_mirrored_picture_has_the_same_features() -> None:
     assert not torch.equal(network.train().features(images), network.features(images.flip(-1)))
 
 
+@pytest.mark.parametrize("mirror", [False, True])
+def test_the_features_of_moved_looks_are_the_mean_of_those_of_pictures_moved_beforehand(mirror: bool) -> None:
+    network = WhitenedCNN(3, 16, widths=[8, 8], mirror=mirror, moved=True).eval()
+    plain = WhitenedCNN(3, 16, widths=[8, 8]).eval()
+    plain.load_state_dict(network.state_dict())
+    images = torch.randn(2, 3, 16, 16)
+    framed = np.pad(images.numpy(), [(0, 0), (0, 0), (1, 1), (1, 1)], mode="reflect")
+    looks = [framed[:, :, :16, :16], framed[:, :, 2:, 2:]]
+    looks += [look[..., ::-1] for look in looks] if mirror else []
+    expected = sum(plain.features(torch.from_numpy(look.copy())) for look in looks) / len(looks)
+    torch.testing.assert_close(network.features(images), expected)
+    network.train()
+    plain.train()
+    assert torch.equal(network.features(images), plain.features(images))
+
+
 @pytest.mark.parametrize(("side", "widths"), [(8, [4, 4, 4]), (2, [4])])
 def test_a_picture_that_would_have_no_place_left_is_refused(side: int, widths: list[int]) -> None:
     least = 2 ** len(widths) + 1
