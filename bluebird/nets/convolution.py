@@ -10,17 +10,16 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_input
 
-_SMALL = (
-    8  # places to a row, up to which one product of matrices takes half the time or less; beyond 15 it takes longer
-)
+# places to a row, up to which one product of matrices takes less time; with 64 channels it takes as long
+_SMALL = 8
 
 
 class Convolution3x3(nn.Conv2d):
     """A convolution by kernels of 3x3 without a bias that keeps the sides; (N, C, H, W) to (N, width, H, W).
 
-    In bfloat16 on a CPU oneDNN goes through a map row by row when it computes what the kernels get, with room for 32
-    places of a row: of a row of 7 most of the room stays empty. There, in a training step, the same sum is taken as one
-    product of matrices.
+    In bfloat16 on a CPU with AMX oneDNN goes through a map row by row when it computes what the kernels get, with room
+    for 32 places of a row: of a row of 7 most of the room stays empty. In a training step in bfloat16 on any CPU the
+    same sum is taken as one product of matrices, which without AMX takes as long.
     """
 
     def __init__(self, channels: int, width: int) -> None:
