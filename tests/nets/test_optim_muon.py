@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from bluebird.nets import muon
 from bluebird.nets.muon import Muon, orthogonal
 from tests.nets.parted import classifier, loader, trainer
 
@@ -23,6 +24,14 @@ def _steps(optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], num
         for index, parameter in enumerate(parameters):
             parameter.grad = _drawn(*parameter.shape, seed=100 * number + index + 1).detach()
         optimizer.step()
+
+
+def _by_svd(matrix: Tensor) -> Tensor:
+    left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
+    values = values / values.norm()
+    for _ in range(5):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    return (left * values @ right).float()
 
 
 def test_a_matrix_moves_as_by_torchs_muon_and_a_vector_as_by_adamw() -> None:
@@ -43,12 +52,24 @@ def test_a_matrix_moves_as_by_torchs_muon_and_a_vector_as_by_adamw() -> None:
 @pytest.mark.parametrize(("rows", "columns"), [(6, 9), (9, 6), (7, 7)])
 def test_a_matrix_is_made_orthogonal_in_float32_on_a_cpu(rows: int, columns: int) -> None:
     matrix = _drawn(rows, columns).detach()
-    left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
-    values = values / values.norm()
-    for _ in range(5):
-        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
-    torch.testing.assert_close(orthogonal(matrix), (left * values @ right).float(), rtol=0, atol=1e-4)
+    torch.testing.assert_close(orthogonal(matrix), _by_svd(matrix), rtol=0, atol=1e-4)
     assert not orthogonal(torch.zeros(rows, columns)).any()
+
+
+@pytest.mark.parametrize("amx", [False, True])
+@pytest.mark.parametrize(("rows", "columns"), [(128, 300), (300, 128), (127, 300)])
+def test_a_large_matrix_is_made_orthogonal_in_bfloat16_where_a_cpu_has_amx(
+    rows: int, columns: int, amx: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(muon, "_multiplies_bfloat16", lambda: amx)
+    matrix = _drawn(rows, columns).detach()
+    exact = _by_svd(matrix)
+    off = (orthogonal(matrix) - exact).norm() / exact.norm()
+    assert orthogonal(matrix).dtype == torch.float32
+    if amx and rows != 127:
+        assert 1e-4 < off < 0.02  # bfloat16 has 8 bits, and five steps add their errors up
+    else:
+        assert off < 1e-5
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
@@ -134,3 +155,10 @@ def test_a_network_learns_by_it(tmp_path: Path) -> None:
     run = trainer(tmp_path, max_epochs=8)
     run.fit(model, loader(64), loader(64))
     assert float(run.callback_metrics["val/accuracy"]) > 0.9  # the brighter class: chance is a half
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the flags of the CPU are read from Linux's /proc")
+def test_amx_is_known_where_the_kernel_names_it() -> None:
+    if not hasattr(torch.cpu, "get_capabilities"):
+        pytest.skip("this torch cannot tell what the CPU has")
+    assert muon._multiplies_bfloat16() == ("amx_bf16" in Path("/proc/cpuinfo").read_text().split())
