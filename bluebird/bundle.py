@@ -176,7 +176,9 @@ def load_model(path: Path, *, build: bool = True) -> Bundle:
         return _load_checkpoint(path)
     if folder := bundle_folder(path):
         return _load_folder(folder, build=build)
-    raise BundleError(f"{str(path)!r}: no model there; expected a folder with {_CARD}, a run folder or a .ckpt file")
+    run = max(path.glob(f"*/bundle/{_CARD}"), key=lambda card: card.stat().st_mtime, default=None)
+    meant = f"did you mean {str(run.parents[1])!r}?" if run else f"expected a folder with {_CARD}, a run or a .ckpt"
+    raise BundleError(f"{str(path)!r}: no model there; {meant}")
 
 
 def bundle_folder(path: Path) -> Path | None:
@@ -189,8 +191,7 @@ def _load_folder(folder: Path, *, build: bool) -> Bundle:
     model = assemble(card, _read_tensors(folder / _WEIGHTS, card["weights_sha256"]), folder, build=build)
     if "validation" not in card:
         return model
-    validation = Validation(**_read_tensors(folder / _VALIDATION, card["validation"]["sha256"]))
-    return replace(model, validation=validation)
+    return replace(model, validation=Validation(**_read_tensors(folder / _VALIDATION, card["validation"]["sha256"])))
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
@@ -231,8 +232,7 @@ def _load_checkpoint(path: Path) -> Bundle:
     card = checkpoint.get("bluebird") if isinstance(checkpoint, dict) else None
     if card is None:
         raise BundleError(f"{str(path)!r}: a checkpoint of another program; expected one written by bluebird train")
-    prefix = "network."
-    state = checkpoint["state_dict"]
+    prefix, state = "network.", checkpoint["state_dict"]
     weights = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
     return assemble(card, weights, path)
 
@@ -241,8 +241,8 @@ def versions() -> dict[str, str]:
     """The versions that made a result."""
     from importlib.metadata import version
 
-    libraries = {name: version(name) for name in ("torch", "torchvision", "lightning", "pillow")}
-    return {"bluebird": bluebird.__version__, "python": platform.python_version(), **libraries}
+    own = {"bluebird": bluebird.__version__, "python": platform.python_version()}
+    return own | {name: version(name) for name in ("torch", "torchvision", "lightning", "pillow")}
 
 
 def _card_digest(card: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -123,6 +124,15 @@ def test_a_foreign_card_is_refused(tmp_path: Path, content: str) -> None:
 def test_where_there_is_no_model_it_is_said_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"no model there; expected a folder with model\.json"):
         load_model(tmp_path / "absent")
+
+
+def test_where_runs_lie_in_a_folder_the_newest_that_has_a_model_is_named(tmp_path: Path) -> None:
+    for number, seconds in ((0, 100), (1, 300), (2, 200)):
+        save_bundle(_bundle(), tmp_path / f"version_{number}" / "bundle")
+        os.utime(tmp_path / f"version_{number}" / "bundle" / "model.json", (seconds, seconds))
+    (tmp_path / "version_3").mkdir()
+    with pytest.raises(BundleError, match=r"no model there; did you mean '.*version_1'\?"):
+        load_model(tmp_path)
 
 
 class _Bomb:

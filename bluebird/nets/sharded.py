@@ -62,6 +62,7 @@ class FullySharded(ModelParallelStrategy):
         module: Any = self.lightning_module
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
         state = get_model_state_dict(module.network, options=options)
+        del module.configure_model
         if self._whole is not None:
             self._whole.load_state_dict(state)
             module.network = self._whole

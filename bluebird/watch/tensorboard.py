@@ -8,6 +8,7 @@ import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 from torch.utils.tensorboard.writer import SummaryWriter
 from torchvision.utils import make_grid
@@ -32,7 +33,7 @@ class PictureGrid(L.Callback):
 
 
 class ModelGraph(L.Callback):
-    """Shows the network as a graph of operations, once, at the first step of a run."""
+    """Shows the network as a graph of operations, once, at the first step of a run; not one that is in pieces."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         writer = _writer(trainer)
@@ -41,6 +42,8 @@ class ModelGraph(L.Callback):
         network: Any = pl_module.network
         side = network.image_size
         weight = next(network.parameters())
+        if isinstance(weight, DTensor):  # other processes would have to take part
+            return
         random_state = torch.get_rng_state()
         network.eval()
         writer.add_graph(network, weight.new_zeros(1, 3, side, side))
@@ -56,10 +59,12 @@ class WeightHistograms(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         writer = _writer(trainer)
-        if writer is None or trainer.current_epoch % self.every_n_epochs:
+        if trainer.current_epoch % self.every_n_epochs:
             return
         for name, parameter in pl_module.named_parameters():
-            values = parameter.detach().flatten()
+            values = _whole(parameter.detach()).flatten()  # all processes take part in this, one of them draws
+            if writer is None:
+                continue
             values = values[:: max(1, len(values) // self.max_values)]
             drawable = values[values.abs() < 1e20]  # TensorBoard's last bin; nan and infinity fail it too
             if len(drawable):
@@ -73,7 +78,7 @@ class GradientNorm(L.Callback):
         if (trainer.global_step + 1) % trainer.log_every_n_steps:  # type: ignore[attr-defined]
             return
         gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
-        pl_module.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
+        pl_module.log("train/gradient_norm", _whole(torch.nn.utils.get_total_norm(gradients)))
 
 
 def denormalise(images: Tensor, mean: list[float], std: list[float]) -> Tensor:
@@ -81,6 +86,11 @@ def denormalise(images: Tensor, mean: list[float], std: list[float]) -> Tensor:
     shape = (1, 3, 1, 1)
     images = images.detach().float().cpu()
     return (images * torch.tensor(std).view(shape) + torch.tensor(mean).view(shape)).clamp(0, 1)
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    """Of a tensor that processes share out among them (FSDP) what it is as a whole; all of them have to ask."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def _writer(trainer: L.Trainer) -> SummaryWriter | None:

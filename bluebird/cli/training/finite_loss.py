@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.errors import TrainingError
+from bluebird.nets.sharded import is_sharded, own_share
 
 _NAMED = 3  # pictures of a batch
 
@@ -68,7 +69,7 @@ class FiniteLoss(L.Callback):
 
     def _before_a_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._look(trainer)
-        if not torch.stack([weights.isfinite().all() for weights in pl_module.parameters()]).all():
+        if not torch.stack([own_share(weights).isfinite().all() for weights in pl_module.parameters()]).all():
             raise TrainingError(
                 f"epoch {trainer.current_epoch + 1}: the weights are no longer finite; {_mend(trainer)}"
             )
@@ -88,6 +89,8 @@ class FiniteLoss(L.Callback):
         """
         images, targets = self._batch
         module: Any = pl_module
+        if is_sharded(module.network):  # the other processes have no reason to take part
+            return None
         spoilt = []
         with torch.no_grad(), trainer.precision_plugin.forward_context():
             for place in range(len(images)):

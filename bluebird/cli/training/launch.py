@@ -27,6 +27,7 @@ from bluebird.cli.training.parser import TrainCLI
 from bluebird.cli.training.ranks import CRASHED, FAILED, INTERRUPTED, LEFT_ALONE, PIPE_CLOSED, RUN, WORDS
 from bluebird.cli.training.resume import advice, interruptible
 from bluebird.errors import TrainingError, UsageError
+from bluebird.nets.sharded import NAME as FSDP
 
 Ranks = list[subprocess.Popen[bytes]]
 
@@ -126,9 +127,25 @@ def _check(cli: TrainCLI, strategy: str, device: str) -> None:
         raise UsageError(f"trainer: strategy is {strategy}, which is made for notebooks; expected ddp")
     if not cli.model.automatic_optimization:
         raise UsageError("model.by_hand is on, which learns in one process; leave it out, or set --trainer.devices 1")
+    if strategy == FSDP:
+        _check_sharded(cli)
     norms = any(isinstance(module, _BatchNorm) for module in cli.model.modules())
     if device == "cpu" and cli.config.trainer.sync_batchnorm and norms:
         raise UsageError("trainer: sync_batchnorm is on, and torch has it for GPUs only; leave it out on a CPU")
+
+
+def _check_sharded(cli: TrainCLI) -> None:
+    """What looks at weights, or moves them, without the other processes."""
+    config = cli.config
+    for name, on in (
+        ("ema.decay", config.ema.decay is not None),
+        ("swa.start", config.swa.start is not None),
+        ("converged.threshold", config.converged.threshold is not None),
+        ("model.unfreeze", cli.model.unfreeze_share > 0),
+        ("audit.every_n_steps", config.audit.every_n_steps is not None),
+    ):
+        if on:
+            raise UsageError(f"{name} is set, which {FSDP} cannot do; leave it out, or take --trainer.strategy ddp")
 
 
 def _wait(ranks: Ranks, interrupt: Interrupt) -> None:

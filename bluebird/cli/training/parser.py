@@ -22,6 +22,7 @@ from bluebird.cli.training.devices import check_devices
 from bluebird.cli.training.native import preprocessing_of
 from bluebird.errors import BluebirdError, UsageError
 from bluebird.nets.classifier import Classifier
+from bluebird.nets.sharded import offer
 from bluebird.pixels.datamodule import BirdData
 from bluebird.transfer import RECIPES
 from bluebird.twins import ByHandClassifier, GradientAudit
@@ -103,6 +104,7 @@ class TrainCLI(LightningCLI):
 
     def __init__(self, arguments: list[str]) -> None:
         arguments = complete(arguments)
+        offer()
         super().__init__(
             make_classifier,
             BirdData,

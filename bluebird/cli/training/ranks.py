@@ -21,6 +21,7 @@ from lightning.fabric.utilities import rank_zero_only
 
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.errors import BluebirdError, TrainingError
+from bluebird.nets.sharded import FullySharded
 from bluebird.pixels.cache import default_cache_dir
 from bluebird.pixels.room import claim
 
@@ -90,7 +91,9 @@ def alone(cli: TrainCLI, trainer: L.Trainer) -> L.Trainer:
 
     What one process does by itself (test, validation) would otherwise wait for the others in every metric.
     """
-    if trainer.world_size == 1:
+    if isinstance(trainer.strategy, FullySharded):
+        trainer.strategy.gather()
+    elif trainer.world_size == 1:
         return trainer
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -225,3 +225,84 @@ def test_two_nodes_of_torchrun_learn_what_one_process_learns(make_folder: MakeFo
     one, two = (tmp_path / name / "small" / "version_0" for name in ("one", "two"))
     for key, weights in _weights(one).items():
         np.testing.assert_allclose(_weights(two)[key], weights, atol=1e-6, rtol=1e-5)
+
+
+SHARED = ["--trainer.strategy", "fsdp2", "--trainer.devices", "2", "--data.batch_size", "8"]
+STEADY = ["--model.schedule", "constant", "--model.warmup", "0"]  # six epochs do what three and three more do
+
+
+def test_two_processes_with_half_a_network_each_learn_what_one_process_learns(
+    make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    root = make_folder(33, classes=("blue", "red", "green"))
+    assert main(["train", *_mlp(root, tmp_path / "one"), "--data.batch_size", "16"]) == 0
+    done = _train([*_mlp(root, tmp_path / "two"), *SHARED])
+    assert done.returncode == 0, done.stderr
+    assert all(done.stdout.count(f"\n{line}") + done.stdout.startswith(line) == 1 for line in LINES)
+    one, two = (tmp_path / name / "small" / "version_0" for name in ("one", "two"))
+    for key, weights in _weights(one).items():
+        np.testing.assert_allclose(_weights(two)[key], weights, atol=1e-6, rtol=1e-5)
+    for name in ("val/loss", "val/recall/blue", "val/average_precision", "train/gradient_norm"):
+        steps, values = _curve(one, name)
+        assert _curve(two, name)[0] == steps
+        np.testing.assert_allclose(_curve(two, name)[1], values, rtol=1e-5)
+    cards = [json.loads((run / "bundle" / "model.json").read_text()) for run in (one, two)]
+    assert cards[0]["architecture"] == cards[1]["architecture"] == "MLP"
+    assert cards[0]["metrics"] == pytest.approx(cards[1]["metrics"], rel=1e-5)
+    kept = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in (one, two)]
+    assert kept[0].keys() == kept[1].keys()
+    assert all(kept[1][key].shape == weights.shape for key, weights in kept[0].items())
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("devices", [[], ["--trainer.strategy", "auto", "--trainer.devices", "1"]])
+def test_what_began_in_shares_goes_on_in_shares_or_whole(devices: list[str], tmp_path: Path) -> None:
+    root = write_folder(tmp_path / "birds", 33, ("blue", "red"))
+    whole, broken = tmp_path / "whole" / "small" / "version_0", tmp_path / "broken" / "small" / "version_0"
+    for runs, more in ((tmp_path / "whole", []), (tmp_path / "broken", ["--trainer.max_epochs", "3"])):
+        done = _train([*_mlp(root, runs), *SHARED, *STEADY, "--trainer.max_epochs", "6", *more])
+        assert done.returncode == 0, done.stderr
+    batch = ["--data.batch_size", "16"] if devices else []
+    done = _train(["--resume", str(broken), "--trainer.max_epochs", "6", *devices, *batch])
+    assert done.returncode == 0, done.stderr
+    assert _curve(broken, "val/loss")[0] == _curve(whole, "val/loss")[0]
+    np.testing.assert_allclose(_curve(broken, "val/loss")[1], _curve(whole, "val/loss")[1], rtol=1e-5)
+    for key, weights in _weights(whole).items():
+        np.testing.assert_allclose(_weights(broken)[key], weights, atol=1e-6, rtol=1e-5)
+
+
+BACKBONE = ["--model.network", "bluebird.nets.Backbone", "--model.network.init_args.name", "mobilenet_v3_small"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--ema.decay", "0.9"],
+        ["--swa.start", "0.5"],
+        ["--converged.threshold", "0.1"],
+        ["--audit.every_n_steps", "1"],
+        ["--model.unfreeze", "0.5", *BACKBONE],
+    ],
+)
+def test_what_looks_at_weights_on_its_own_is_refused_where_each_process_has_a_share(
+    options: list[str], make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *_mlp(make_folder(), tmp_path / "runs"), *SHARED, *options]) == 2
+    assert f"{options[0][2:]} is set, which fsdp2 cannot do; leave it out" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.trial
+@pytest.mark.parametrize("optimizer", ["torch.optim.AdamW", "bluebird.nets.muon.Muon"])
+def test_shares_learn_what_two_whole_networks_learn_batch_norm_and_kernels_included(
+    optimizer: str, tmp_path: Path
+) -> None:
+    root = write_folder(tmp_path / "birds", 33, ("blue", "red"))
+    for name, way in (("whole", TWO), ("shares", SHARED)):
+        made = [*small_run(root, tmp_path / name), "--model.optimizer", optimizer, "--trainer.gradient_clip_val", "0.5"]
+        done = _train([*made, "--model.optimizer.init_args.lr", "0.003", *way], OMP_NUM_THREADS="1")
+        assert done.returncode == 0, done.stderr
+    whole, shares = (tmp_path / name / "small" / "version_0" for name in ("whole", "shares"))
+    for key, weights in _weights(whole).items():
+        np.testing.assert_allclose(_weights(shares)[key], weights, atol=1e-4, rtol=1e-3, err_msg=key)
+    np.testing.assert_allclose(_curve(shares, "val/loss")[1], _curve(whole, "val/loss")[1], rtol=1e-4)
