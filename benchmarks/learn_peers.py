@@ -10,8 +10,9 @@ photos are asked about once. scikit-learn and Bluebird stop when they are done; 
 timm's train.py and Ultralytics' classification trainer take as many epochs as the minutes allow, by the speed of their
 first steps, and their schedules end with the minutes where later steps are slower. With --scratch these three begin
 with drawn weights of the same network, Bluebird with the network of its --config, and scikit-learn has no part. The
-peers' settings stand in benchmarks/peers/learn_with_*.py; they live in an environment of their own (--peers), made
-where it is not there yet.
+peers' settings stand in benchmarks/peers/learn_with_*.py; one thing is added to them: norms whose statistics were
+multiplied into the kernels stay in evaluation, since in training they would undo every layer (timm without that: 6.5 %
+after ten epochs). They live in an environment of their own (--peers), made where it is not there yet.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def build(job: Learning) -> nn.Module:
         body = [name for name in own if not name.startswith("classifier.")]
         state = {name: value.view_as(own[name]) for name, value in zip(body, theirs.values(), strict=True)}
         network.load_state_dict(own | state)
-    return job.padded(network)
+    return job.as_learnt(network)
 
 
 def loader(job: Learning, split: str, network: nn.Module) -> DataLoader:

@@ -96,7 +96,7 @@ class Learning:
         if self.weights:
             state = torch.load(self.weights, weights_only=True)
             network.load_state_dict({name: state[name] for name in network.state_dict()})
-        return self.padded(network)
+        return self.as_learnt(network)
 
     def classifier(self) -> nn.Module:
         """The same with a last linear layer (N, K) whose weights are drawn."""
@@ -112,12 +112,19 @@ class Learning:
         network: nn.Module = models.get_model(self.network, weights=None)
         return network, [path for path, module in network.named_modules() if isinstance(module, nn.Linear)][-1]
 
-    def padded(self, network: nn.Module) -> nn.Module:
-        """The network, which pads its strided convolutions as TensorFlow does where the weights want that."""
-        for module in network.modules() if self.same_padding else ():
-            if isinstance(module, nn.Conv2d) and module.stride == (2, 2) and module.padding != (0, 0):
+    def as_learnt(self, network: nn.Module) -> nn.Module:
+        """The network as its weights want it.
+
+        Strided convolutions pad as TensorFlow's do where that is asked for. Where the statistics of batch norm were
+        multiplied into the kernels, those of a batch would undo every layer: such norms stay in evaluation for good.
+        """
+        for module in network.modules():
+            strided = isinstance(module, nn.Conv2d) and module.stride == (2, 2) and module.padding != (0, 0)
+            if self.same_padding and strided:
                 module.padding = (0, 0)
                 module.register_forward_pre_hook(pad_right_and_below)
+            if self.weights and isinstance(module, nn.BatchNorm2d) and says_nothing(module):
+                module.register_forward_pre_hook(in_evaluation)
         return network
 
     def classes(self) -> list[str]:
@@ -176,6 +183,14 @@ def _seconds(does: Callable[[Any], object], batch: Any) -> float:
 
 def pad_right_and_below(_: nn.Module, inputs: tuple[Tensor]) -> Tensor:
     return functional.pad(inputs[0], (0, 1, 0, 1))
+
+
+def says_nothing(norm: nn.BatchNorm2d) -> bool:
+    return bool(norm.running_mean.abs().max() < 1e-6 and (norm.running_var - 1).abs().max() < 1e-3)
+
+
+def in_evaluation(norm: nn.Module, _: tuple[Tensor]) -> None:
+    norm.training = False
 
 
 def given() -> Learning:
