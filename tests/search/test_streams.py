@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import pytest
 
@@ -27,27 +29,38 @@ def test_results_come_once_and_in_order(streams: int) -> None:
 
 
 def test_no_more_is_asked_for_than_one_beyond_the_threads() -> None:
-    asked, done = [], threading.Semaphore(0)
+    asked: list[int] = []
+    allowed = [threading.Event() for _ in range(50)]
 
     def items() -> Iterator[int]:
         for number in range(50):
             asked.append(number)
             yield number
 
-    def work(number: int) -> int:
-        done.acquire()
-        return number
+    def work(number: int) -> bool:
+        return allowed[number].wait(30)
 
     results = in_streams(work, items(), 2, _nothing)
-    taking = threading.Thread(target=lambda: [next(results) for _ in range(3)])
+    taken: list[bool] = []
+    taking = threading.Thread(target=lambda: taken.extend(islice(results, 3)))
     taking.start()
-    for _ in range(3):
-        done.release()
-    taking.join()
+    _until(lambda: len(asked) >= 3)
+    taking.join(0.2)  # time in which it might ask for more
+    assert len(asked) == 3
+    for event in allowed[:3]:  # these and no others: whoever works on the fourth waits
+        event.set()
+    taking.join(60)
+    assert taken == [True] * 3
     assert len(asked) <= 6
-    for _ in range(50):
-        done.release()
-    assert len(list(results)) == 47
+    for event in allowed:
+        event.set()
+    assert list(results) == [True] * 47
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not reached() and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def test_as_many_threads_work_at_once_as_there_are_streams() -> None:
