@@ -32,6 +32,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "mirrored": lambda: Backbone(3, 32, "mobilenet_v3_small", mirror=True),
     "several scales": lambda: Backbone(3, 64, "mobilenet_v3_small", mirror=True, scales=[0.7, 1.0]),
 }
+SLOW = ("mirrored", "several scales")  # "covariance" is both, and its exports take as long
 EXACT = ("torch", "onnx", "openvino")
 
 
@@ -51,7 +52,10 @@ def _asked(engine: Engine, *batches: Tensor) -> list[Tensor]:
         return [answers.probs for answers in thread.map(engine.ask, batches)]
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.trial] if name in SLOW else []) for name in NETWORKS],
+)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Path]:
     """A bundle with all exports beside it."""
     model, folder = _model(request.param), tmp_path_factory.mktemp(request.param)
