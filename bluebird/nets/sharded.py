@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-from functools import partial
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy, StrategyRegistry
 from torch import Tensor, distributed, nn
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 
@@ -41,12 +39,11 @@ class FullySharded(ModelParallelStrategy):
 
     def setup(self, trainer: L.Trainer) -> None:
         module: Any = self.lightning_module
-        if not is_sharded(module.network):
-            self._whole = copy.deepcopy(module.network) if self.is_global_zero else None
-            module.network.to(self.root_device, memory_format=torch.contiguous_format)  # FSDP2 knows no channels-last
-            _from_the_first(*module.network.parameters(), *module.network.buffers())
-        module.configure_model = partial(_shard, module.network, self.device_mesh["data_parallel"])  # as is demanded
-        module.configure_model()
+        self._whole = copy.deepcopy(module.network) if self.is_global_zero else None
+        module.network.to(self.root_device, memory_format=torch.contiguous_format)  # FSDP2 knows no channels-last
+        _from_the_first(*module.network.parameters(), *module.network.buffers())
+        _shard(module.network, self.device_mesh["data_parallel"])
+        module.configure_model = lambda: None  # the hook that is demanded: it is done
         super().setup(trainer)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
@@ -59,6 +56,8 @@ class FullySharded(ModelParallelStrategy):
 
     def gather(self) -> None:
         """Make the first process's network whole, on the CPU; all have to call it, the others keep their shares."""
+        from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+
         module: Any = self.lightning_module
         options = StateDictOptions(full_state_dict=True, cpu_offload=True)
         state = get_model_state_dict(module.network, options=options)
@@ -88,8 +87,6 @@ def own_share(weights: Tensor) -> Tensor:
 
 
 def _shard(network: Network, mesh: Any) -> None:
-    if is_sharded(network):
-        return
     name = type(network).__name__
     fully_shard(network, mesh=mesh, reshard_after_forward=True)
     type(network).__name__ = name  # a class of its own now, but a checkpoint is of what it was
