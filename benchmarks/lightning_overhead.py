@@ -31,7 +31,8 @@ from bluebird.cli.memory import keep_freed_memory
 from bluebird.nets.classifier import Classifier, lr_factor
 from bluebird.pixels.datamodule import BirdData
 from bluebird.pixels.transforms import train_transform
-from bluebird.watch import GradientNorm, PictureGrid, TrainingBar, WeightHistograms
+from bluebird.watch.progress import TrainingBar
+from bluebird.watch.tensorboard import GradientNorm, PictureGrid, WeightHistograms
 
 
 class Stopwatch(L.Callback):

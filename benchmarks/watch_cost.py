@@ -22,7 +22,7 @@ import lightning as L
 
 from bluebird.cli import main
 from bluebird.report.board import Board
-from bluebird.watch import SearchCurves
+from bluebird.watch.curves import SearchCurves
 
 SPENT: dict[str, float] = defaultdict(float)
 

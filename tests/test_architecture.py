@@ -105,3 +105,9 @@ def test_help_loads_nothing_heavy() -> None:
 def test_painting_loads_no_network() -> None:
     code = "import sys, bluebird.pixels.paint; print('torch' in sys.modules, 'lightning' in sys.modules)"
     assert _python(code) == "False False"
+
+
+def test_commands_that_do_not_train_never_wait_for_lightning() -> None:
+    commands = ["estimate", "evaluate", "explain", "export", "inspect_data", "predict"]
+    imported = ", ".join(f"bluebird.cli.{command}" for command in commands)
+    assert _python(f"import sys, {imported}; print('torch' in sys.modules, 'lightning' in sys.modules)") == "True False"

@@ -47,7 +47,10 @@ from bluebird.errors import OutputError, TrainingError, UsageError
 from bluebird.nets.summary import layer_table
 from bluebird.report.board import Board
 from bluebird.report.card_facts import Made
-from bluebird.watch import GradientNorm, ModelGraph, PictureGrid, SearchCurves, TimeTable, TrainingBar, WeightHistograms
+from bluebird.watch.curves import SearchCurves
+from bluebird.watch.progress import TrainingBar
+from bluebird.watch.tensorboard import GradientNorm, ModelGraph, PictureGrid, WeightHistograms
+from bluebird.watch.time_table import TimeTable
 
 
 def run(arguments: list[str]) -> int:

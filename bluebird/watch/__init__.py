@@ -1,8 +1,4 @@
-"""What a person looks at while a network trains."""
+"""What a person looks at while a network trains, and every plot.
 
-from bluebird.watch.curves import SearchCurves
-from bluebird.watch.progress import TrainingBar
-from bluebird.watch.tensorboard import GradientNorm, ModelGraph, PictureGrid, WeightHistograms
-from bluebird.watch.time_table import TimeTable
-
-__all__ = ["GradientNorm", "ModelGraph", "PictureGrid", "SearchCurves", "TimeTable", "TrainingBar", "WeightHistograms"]
+Import from its modules: those that draw need no Lightning, whose import takes longer than many a command.
+"""

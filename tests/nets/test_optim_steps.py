@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from bluebird.nets import MLP
 from bluebird.nets.classifier import Classifier
-from bluebird.watch import GradientNorm
+from bluebird.watch.tensorboard import GradientNorm
 from tests.nets.parted import classifier, loader, trainer
 
 

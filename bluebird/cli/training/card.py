@@ -14,7 +14,7 @@ from bluebird.cli.training.parser import TrainCLI
 from bluebird.files import write_whole
 from bluebird.report.card_facts import Made, Training, TrainingData
 from bluebird.report.model_card import NAME, model_card
-from bluebird.watch import TimeTable
+from bluebird.watch.time_table import TimeTable
 
 
 def write_card(
