@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,9 +21,16 @@ COLOURS = {"blue": (40, 80, 200), "red": (200, 40, 40), "green": (40, 160, 60)}
 MakeFolder = Callable[..., Path]
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+def pytest_configure() -> None:
+    """Ctrl-C reaches what the tests start, even where the shell that started them in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
 
 
 @pytest.fixture
@@ -51,9 +59,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of a small CNN that tells blue from red from green."""
     base = tmp_path_factory.mktemp("trained")
     root = write_folder(base / "birds", 20, ("blue", "red", "green"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
-        assert main(["train", *small_run(root, base / "runs"), "--trainer.max_epochs", "4"]) == 0
+    assert main(["train", *small_run(root, base / "runs"), "--trainer.max_epochs", "4"]) == 0
     return base / "runs" / "small" / "version_0"
 
 

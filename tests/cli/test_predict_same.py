@@ -70,7 +70,7 @@ def test_files_that_lie_on_the_disk_in_another_order_give_the_very_file(
     assert got == (by_setting[64, 2] / "finds.csv").read_bytes()
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("blow", [pytest.param(signal.SIGKILL, marks=pytest.mark.trial), signal.SIGINT])
 def test_an_interruption_gives_the_very_file(
     trained: Path, unknown: Path, by_setting: dict[tuple[int, int], Path], tmp_path: Path, blow: signal.Signals
 ) -> None:

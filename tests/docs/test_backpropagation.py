@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import REPOSITORY
 
 CHAPTER = REPOSITORY / "docs" / "backpropagation.md"
@@ -50,6 +52,7 @@ def test_formulas_are_closed() -> None:
             assert formula.count(opening) == formula.count(closing), formula
 
 
+@pytest.mark.trial
 def test_the_figures_are_those_that_the_command_draws(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(REPOSITORY / "docs" / "figures.py"), str(tmp_path)], check=True)
     drawn = {path.name for path in tmp_path.iterdir()}

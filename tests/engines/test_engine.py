@@ -55,22 +55,24 @@ def _backbone(name: str, side: int = 32, **options: Any) -> Backbone:
     return Backbone(4, side, name, **options).eval()
 
 
-NETWORKS = {
-    "cnn": _cnn(),
-    "odd cnn": _cnn(7, stem=5, widths=[9, 17], blocks=[0, 1]),
-    "one block": _cnn(2, widths=[8], blocks=[3]),
-    "mlp": _mlp(),
-    "resnet": _backbone("resnet18"),
-    "mobilenet": _backbone("mobilenet_v3_small"),
-    "mirrored": _backbone("resnet18", mirror=True),
-    "covariance": _backbone("mobilenet_v2", 64, pooling="covariance"),
-    "covariance of all looks": _backbone("resnet18", 64, pooling="covariance", mirror=True, scales=[0.5, 1.0]),
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "cnn": _cnn,
+    "odd cnn": lambda: _cnn(7, stem=5, widths=[9, 17], blocks=[0, 1]),
+    "one block": lambda: _cnn(2, widths=[8], blocks=[3]),
+    "mlp": _mlp,
+    "resnet": lambda: _backbone("resnet18"),
+    "mobilenet": lambda: _backbone("mobilenet_v3_small"),
+    "mirrored": lambda: _backbone("resnet18", mirror=True),
+    "covariance": lambda: _backbone("mobilenet_v2", 64, pooling="covariance"),
+    "covariance of all looks": lambda: _backbone(
+        "mobilenet_v3_small", 64, pooling="covariance", mirror=True, scales=[0.5, 1.0]
+    ),
 }
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=NETWORKS, scope="module")
 def network(request: pytest.FixtureRequest) -> Network:
-    return NETWORKS[request.param]
+    return NETWORKS[request.param]()
 
 
 def test_the_network_of_the_bundle_is_left_as_it_was(network: Network) -> None:

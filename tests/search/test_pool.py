@@ -227,6 +227,7 @@ def is_alive(pid: int) -> bool:
     return bool(state) and not state.startswith("Z")
 
 
+@pytest.mark.trial
 def test_every_strange_file_agrees_with_decode(real_pictures: Path) -> None:
     paths = [str(path) for path in sorted((real_pictures / "odd").rglob("*")) if path.is_file()]
     with DecodePool(Files(), 32, timeout_seconds=120) as pool:  # a busy machine may well stand still for ten

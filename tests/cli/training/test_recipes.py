@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -41,32 +43,58 @@ def run_of(runs: Path) -> Path:
     return runs / "small" / "version_0"
 
 
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("recipes") / "birds", 16, ("blue", "red"))
+
+
+def said(birds: Path, weights: Path, recipe: str) -> str:
+    """What a training of these birds says; its runs lie beside them under the name of the recipe."""
+    with redirect_stdout(TextIOWrapper(BytesIO(), encoding="utf-8")) as words:
+        assert train(birds, birds.parent / recipe, weights, "--recipe", recipe) == 0
+    words.seek(0)
+    return words.read()
+
+
+@pytest.fixture(scope="module")
+def probe(birds: Path, weights: Path) -> tuple[Path, str]:
+    """The run folder of a probe, and what was said."""
+    return run_of(birds.parent / "probe"), said(birds, weights, "probe")
+
+
+@pytest.fixture(scope="module")
+def few_shot(birds: Path, weights: Path) -> tuple[Path, str]:
+    return run_of(birds.parent / "few_shot"), said(birds, weights, "few_shot")
+
+
+@pytest.fixture(scope="module")
+def fine_tune(birds: Path, weights: Path) -> tuple[Path, str]:
+    return run_of(birds.parent / "fine_tune"), said(birds, weights, "fine_tune")
+
+
 @pytest.mark.parametrize("recipe", ["probe", "few_shot"])
 def test_a_last_layer_is_found_without_a_training_loop_and_tells_colours_apart(
-    recipe: str, weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    recipe: str, weights: Path, request: pytest.FixtureRequest
 ) -> None:
-    assert train(make_folder(16), tmp_path, weights, "--recipe", recipe) == 0
-    assert "the last layer is" in capsys.readouterr().out
-    model = load_model(run_of(tmp_path))
+    run, words = request.getfixturevalue(recipe)
+    assert "the last layer is" in words
+    model = load_model(run)
     assert model.metrics["test/accuracy"] > 0.9
     body = torch.load(weights, weights_only=True)
     assert all(torch.equal(tensor, body[name]) for name, tensor in model.network.body.state_dict().items())
-    assert not (run_of(tmp_path) / "checkpoints").exists()
-    card = (run_of(tmp_path) / "bundle" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert not (run / "checkpoints").exists()
+    card = (run / "bundle" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "- the last layer is" in card
     assert "No step of an optimiser was taken" in card
     assert "optimizer" not in card
 
 
-def test_pictures_drawn_to_validate_are_learnt_from_once_they_have_judged(
-    weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = make_folder(16)
-    assert train(root, tmp_path, weights, "--recipe", "probe") == 0
-    told = re.search(r"fitted to (\d+) pictures' .* found anew from all (\d+) pictures", capsys.readouterr().out, re.S)
+def test_pictures_drawn_to_validate_are_learnt_from_once_they_have_judged(birds: Path, probe: tuple[Path, str]) -> None:
+    run, words = probe
+    told = re.search(r"fitted to (\d+) pictures' .* found anew from all (\d+) pictures", words, re.S)
     assert told
     assert (int(told[1]), int(told[2])) == (24, 28)
-    model, data = load_model(run_of(tmp_path)), BirdData(root, 32, seed=0)
+    model, data = load_model(run), BirdData(birds, 32, seed=0)
     data.setup()
     assert model.validation is not None
     said = _logits(model, data.datasets["val"].__getitems__(range(4))[0])
@@ -145,46 +173,44 @@ def test_a_network_that_measures_is_shown_training_pictures_before_it_learns(
     assert torch.allclose(alike, torch.eye(12), atol=1e-3)  # drawn ones are not at right angles
 
 
-def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(
-    weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert train(make_folder(16), tmp_path, weights, "--recipe", "fine_tune") == 0
-    assert "the last layer is fitted to" in capsys.readouterr().out
+def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(weights: Path, fine_tune: tuple[Path, str]) -> None:
+    run, words = fine_tune
+    assert "the last layer is fitted to" in words
     body = torch.load(weights, weights_only=True)
-    model = load_model(run_of(tmp_path) / "checkpoints" / "last.ckpt")  # best or not
+    model = load_model(run / "checkpoints" / "last.ckpt")  # best or not
     assert not torch.equal(model.network.body.state_dict()["features.0.0.weight"], body["features.0.0.weight"])
 
 
-@pytest.mark.parametrize(("said", "stay"), [([], True), (["--model.network.init_args.freeze", "nothing"], False)])
 def test_the_statistics_that_came_with_the_weights_stay_where_nobody_says_otherwise(
-    said: list[str], stay: bool, weights: Path, make_folder: MakeFolder, tmp_path: Path
+    birds: Path, weights: Path, fine_tune: tuple[Path, str], tmp_path: Path
 ) -> None:
-    assert train(make_folder(16), tmp_path, weights, "--recipe", "fine_tune", *said) == 0
+    moving = ["--recipe", "fine_tune", "--model.network.init_args.freeze", "nothing"]
+    assert train(birds, tmp_path, weights, *moving) == 0
     name = "features.0.1.running_mean"
-    model = load_model(run_of(tmp_path) / "checkpoints" / "last.ckpt")
     before = torch.load(weights, weights_only=True)[name]
-    assert torch.equal(model.network.body.state_dict()[name], before) == stay
+    for run, stay in ((fine_tune[0], True), (run_of(tmp_path), False)):
+        model = load_model(run / "checkpoints" / "last.ckpt")
+        assert torch.equal(model.network.body.state_dict()[name], before) == stay
 
 
 def test_fine_tuning_that_only_unlearns_hands_over_the_probe_that_it_began_with(
-    weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    birds: Path, weights: Path, probe: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = make_folder(16)
-    assert train(root, tmp_path / "probe", weights, "--recipe", "probe") == 0
-    assert "handed over as it began" not in capsys.readouterr().out
+    beginning, words = probe
+    assert "handed over as it began" not in words
     uphill = ["--model.optimizer.init_args.maximize", "true", "--model.optimizer.init_args.lr", "0.01"]
-    assert train(root, tmp_path / "tuned", weights, "--recipe", "fine_tune", "--trainer.max_epochs", "2", *uphill) == 0
+    assert train(birds, tmp_path, weights, "--recipe", "fine_tune", "--trainer.max_epochs", "2", *uphill) == 0
     out, err = capsys.readouterr()
     assert "no epoch lowered the validation loss: the network is handed over as it began" in out
     assert re.search(r"^beginning    val/loss \d.*\nepoch   1/2  ", err, re.MULTILINE)
-    run = run_of(tmp_path / "tuned")
+    run = run_of(tmp_path)
     assert {path.name for path in (run / "checkpoints").iterdir()} == {"best-start.ckpt", "last.ckpt"}
-    assert load_model(run).fingerprint == load_model(run_of(tmp_path / "probe")).fingerprint
+    assert load_model(run).fingerprint == load_model(beginning).fingerprint
     assert main(["train", "--resume", str(run), "--trainer.max_epochs", "3"]) == 0
     out, err = capsys.readouterr()
     assert "handed over as it began" in out
     assert "beginning" not in err
-    assert load_model(run).fingerprint == load_model(run_of(tmp_path / "probe")).fingerprint
+    assert load_model(run).fingerprint == load_model(beginning).fingerprint
 
 
 @pytest.mark.parametrize(("count", "recipe"), [(4, "few_shot"), (8, "probe"), (46, "fine_tune")])
@@ -196,13 +222,10 @@ def test_where_nobody_chooses_the_number_of_pictures_does_and_says_so(
 
 
 def test_the_same_command_gives_the_same_last_layer_from_kept_features(
-    weights: Path, make_folder: MakeFolder, tmp_path: Path
+    birds: Path, weights: Path, probe: tuple[Path, str], tmp_path: Path
 ) -> None:
-    root = make_folder(16)
-    for runs in ("one", "two"):
-        assert train(root, tmp_path / runs, weights, "--recipe", "probe") == 0
-    one, two = (load_model(run_of(tmp_path / runs)) for runs in ("one", "two"))
-    assert one.fingerprint == two.fingerprint
+    assert train(birds, tmp_path, weights, "--recipe", "probe") == 0
+    assert load_model(run_of(tmp_path)).fingerprint == load_model(probe[0]).fingerprint
 
 
 def test_kept_features_serve_another_seed_but_no_other_weights_and_no_other_look(weights: Path, tmp_path: Path) -> None:

@@ -231,6 +231,7 @@ SHARED = ["--trainer.strategy", "fsdp2", "--trainer.devices", "2", "--data.batch
 STEADY = ["--model.schedule", "constant", "--model.warmup", "0"]  # six epochs do what three and three more do
 
 
+@pytest.mark.trial
 def test_two_processes_with_half_a_network_each_learn_what_one_process_learns(
     make_folder: MakeFolder, tmp_path: Path
 ) -> None:

@@ -132,6 +132,7 @@ def test_what_lies_between_whole_bounds_is_drawn_where_the_setting_takes_it(bird
     assert {row["data.batch_size"] for row in found} <= {"4", "5", "6"}
 
 
+@pytest.mark.trial
 def test_a_search_whose_disk_is_full_ends_in_a_line_and_goes_on_when_there_is_room(
     birds: Path, searched: Path, disk: Path, capsys: Capture
 ) -> None:

@@ -13,6 +13,7 @@ from bluebird.cli import main
 from tests.cli.tuning.example import command, rows, split_birds
 
 
+@pytest.mark.trial
 def test_recipes_from_weights_are_searched_and_judged_as_they_are_trained(tmp_path: Path) -> None:
     torch.manual_seed(0)
     weights = tmp_path / "weights.pth"
