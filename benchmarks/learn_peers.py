@@ -105,7 +105,7 @@ def peer(name: str, python: Path, options: argparse.Namespace, photos: Path, see
         "photos": str(photos), "network": NETWORK,
         "weights": None if options.scratch else str(options.weights.absolute()),
         "same_padding": options.same_padding, "mean": options.mean, "std": options.std, "side": options.side,
-        "minutes": options.minutes, "started": time.time(), "seed": seed, "out": str(out),
+        "minutes": options.minutes, "started": time.time(), "seed": seed, "lr": options.lr, "out": str(out),
     }))  # fmt: skip
     seconds = run([str(python), str(ROOT / f"benchmarks/peers/learn_with_{name}.py"), str(job)], place)
     with np.load(out) as found:
@@ -142,6 +142,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--val-share", type=float, default=0.15, help="of train, where PHOTOS has no val (default: 0.15)")
     add("--minutes", type=float, default=5, help="for each tool and seed (default: 5)")
     add("--seeds", type=int, default=1, help="default: 1")
+    add("--lr", type=float, metavar="RATE", help="of timm, fastai and Ultralytics (default: what each has of its own)")
     add("--only", choices=("bluebird", *PEERS), action="append", help="may be given again (default: all)")
     add("--config", type=Path, default=Path("configs/probe.yaml"), help="Bluebird's (default: configs/probe.yaml)")
     add("--more", nargs=argparse.REMAINDER, default=[], help="last: further options of Bluebird's training")

@@ -73,13 +73,14 @@ def main() -> None:
     rehearsal = Rehearsal(learner.model, lambda network, batch: learner.loss_func(network(batch[0]), batch[1]))
     plan = job.plan(loaders.train, rehearsal, BATCH, before=sum(head))
     clock = Clock(plan, [*head, plan.epochs])
+    lr = job.lr or (FINE_TUNE_LR if job.weights else ONE_CYCLE_LR)
     with learner.no_bar(), learner.no_logging():
         if job.weights:
-            learner.fine_tune(plan.epochs, FINE_TUNE_LR, cbs=clock)
+            learner.fine_tune(plan.epochs, lr, cbs=clock)
         else:
-            learner.fit_one_cycle(plan.epochs, ONE_CYCLE_LR, cbs=clock)
+            learner.fit_one_cycle(plan.epochs, lr, cbs=clock)
         probs, _ = learner.get_preds(dl=loaders.test_dl(job.files("test")[0], bs=64))
-    how = f"fine_tune, lr {FINE_TUNE_LR:g}, head first" if job.weights else f"fit_one_cycle, lr {ONE_CYCLE_LR:g}"
+    how = f"fine_tune, lr {lr:g}, head first" if job.weights else f"fit_one_cycle, lr {lr:g}"
     job.write(torch.Tensor(probs), f"{clock.steps / len(loaders.train):.1f} epochs, {how}, batches of {BATCH}")
 
 

@@ -57,7 +57,7 @@ def main() -> None:
     train, val, test = (loader(job, split, network) for split in ("train", "val", "test"))
     loss = LabelSmoothingCrossEntropy(SMOOTHING)
     plan = job.plan(train, Rehearsal(network, lambda network, batch: loss(network(batch[0]), batch[1])), BATCH)
-    lr = FINE_TUNE_LR if job.weights else SCRATCH_LR
+    lr = job.lr or (FINE_TUNE_LR if job.weights else SCRATCH_LR)
     optimizer = create_optimizer_v2(network, opt=OPTIMIZER, lr=lr, weight_decay=WEIGHT_DECAY)
     warm_up = WARM_UP_EPOCHS if plan.epochs > 2 * WARM_UP_EPOCHS else 0
     scheduler, _ = create_scheduler_v2(

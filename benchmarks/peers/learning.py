@@ -74,6 +74,7 @@ class Learning:
         minutes: from the start of the process to the answers.
         started: when that was, on the clock of time.time.
         seed: of whatever is drawn.
+        lr: the learning rate; None: the peer's own.
         out: the .npz file to write.
     """
 
@@ -87,6 +88,7 @@ class Learning:
     minutes: float
     started: float
     seed: int
+    lr: float | None
     out: str
 
     def body(self) -> nn.Module:
