@@ -11,9 +11,9 @@ timm's train.py and Ultralytics' classification trainer take as many epochs as t
 first steps, and their schedules end with the minutes where later steps are slower. With --scratch these three begin
 with drawn weights of the same network, Bluebird with the network of its --config, and scikit-learn has no part. The
 peers' settings stand in benchmarks/peers/learn_with_*.py; one thing is added to them: norms whose statistics were
-multiplied into the kernels stay in evaluation, since in training they would undo every layer. From such
-weights timm learnt next to nothing all the same (5.9 % in five minutes), so its rate does not suit them, and the
-comparison says little there. They live in an environment of their own (--peers), made where it is not there yet.
+multiplied into the kernels stay in evaluation, since in training they would undo every layer. Such weights want a
+small rate for all but the head: fastai gives them that, for timm and Ultralytics --lr may give a lower one. They live
+in an environment of their own (--peers), made where it is not there yet.
 """
 
 from __future__ import annotations

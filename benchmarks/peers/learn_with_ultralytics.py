@@ -29,10 +29,11 @@ class Trainer(ClassificationTrainer):
     """
 
     def __init__(self, job: Learning) -> None:
-        self.job, self.steps, self.lr = job, 0, job.lr or LR
+        self.job, self.steps, self.rate = job, 0, job.lr or LR
         super().__init__(overrides={
             "model": f"{job.network}.yaml", "data": job.photos, "imgsz": job.side, "batch": BATCH,
-            "optimizer": OPTIMIZER, "lr0": self.lr, "warmup_epochs": WARM_UP_EPOCHS, "warmup_bias_lr": WARM_UP_BIAS_LR,
+            "optimizer": OPTIMIZER, "lr0": self.rate,
+            "warmup_epochs": WARM_UP_EPOCHS, "warmup_bias_lr": WARM_UP_BIAS_LR,
             "seed": job.seed, "device": "cpu", "amp": False, "plots": False, "verbose": False,
             "project": str(Path(job.out).parent), "name": "ultralytics",
         })  # fmt: skip
@@ -84,7 +85,7 @@ def main() -> None:
     best, _ = load_checkpoint(trainer.best)
     probs = answers(best.eval(), trainer)
     epochs = trainer.steps / len(trainer.train_loader)
-    how = f"{OPTIMIZER} {trainer.lr:g}, linear, {WARM_UP_EPOCHS} of warm-up, its augmentation, batches of {BATCH}"
+    how = f"{OPTIMIZER} {trainer.rate:g}, linear, {WARM_UP_EPOCHS} of warm-up, its augmentation, batches of {BATCH}"
     job.write(probs, f"{epochs:.1f} epochs, {how}")
 
 

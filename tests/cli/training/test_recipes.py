@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import cache
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
@@ -48,35 +50,29 @@ def birds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("recipes") / "birds", 16, ("blue", "red"))
 
 
-def said(birds: Path, weights: Path, recipe: str) -> str:
-    """What a training of these birds says; its runs lie beside them under the name of the recipe."""
-    with redirect_stdout(TextIOWrapper(BytesIO(), encoding="utf-8")) as words:
-        assert train(birds, birds.parent / recipe, weights, "--recipe", recipe) == 0
-    words.seek(0)
-    return words.read()
+Trained = Callable[[str], tuple[Path, str]]
 
 
 @pytest.fixture(scope="module")
-def probe(birds: Path, weights: Path) -> tuple[Path, str]:
-    """The run folder of a probe, and what was said."""
-    return run_of(birds.parent / "probe"), said(birds, weights, "probe")
+def trained_by(birds: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The run folder of a training of these birds by a recipe, and what it said; for all who ask the same one."""
 
+    @cache
+    def training(recipe: str) -> tuple[Path, str]:
+        runs = tmp_path_factory.mktemp(recipe)
+        with redirect_stdout(TextIOWrapper(BytesIO(), encoding="utf-8")) as words:
+            assert train(birds, runs, weights, "--recipe", recipe) == 0
+        words.seek(0)
+        return run_of(runs), words.read()
 
-@pytest.fixture(scope="module")
-def few_shot(birds: Path, weights: Path) -> tuple[Path, str]:
-    return run_of(birds.parent / "few_shot"), said(birds, weights, "few_shot")
-
-
-@pytest.fixture(scope="module")
-def fine_tune(birds: Path, weights: Path) -> tuple[Path, str]:
-    return run_of(birds.parent / "fine_tune"), said(birds, weights, "fine_tune")
+    return training
 
 
 @pytest.mark.parametrize("recipe", ["probe", "few_shot"])
 def test_a_last_layer_is_found_without_a_training_loop_and_tells_colours_apart(
-    recipe: str, weights: Path, request: pytest.FixtureRequest
+    recipe: str, weights: Path, trained_by: Trained
 ) -> None:
-    run, words = request.getfixturevalue(recipe)
+    run, words = trained_by(recipe)
     assert "the last layer is" in words
     model = load_model(run)
     assert model.metrics["test/accuracy"] > 0.9
@@ -89,8 +85,8 @@ def test_a_last_layer_is_found_without_a_training_loop_and_tells_colours_apart(
     assert "optimizer" not in card
 
 
-def test_pictures_drawn_to_validate_are_learnt_from_once_they_have_judged(birds: Path, probe: tuple[Path, str]) -> None:
-    run, words = probe
+def test_pictures_drawn_to_validate_are_learnt_from_once_they_have_judged(birds: Path, trained_by: Trained) -> None:
+    run, words = trained_by("probe")
     told = re.search(r"fitted to (\d+) pictures' .* found anew from all (\d+) pictures", words, re.S)
     assert told
     assert (int(told[1]), int(told[2])) == (24, 28)
@@ -173,8 +169,8 @@ def test_a_network_that_measures_is_shown_training_pictures_before_it_learns(
     assert torch.allclose(alike, torch.eye(12), atol=1e-3)  # drawn ones are not at right angles
 
 
-def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(weights: Path, fine_tune: tuple[Path, str]) -> None:
-    run, words = fine_tune
+def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(weights: Path, trained_by: Trained) -> None:
+    run, words = trained_by("fine_tune")
     assert "the last layer is fitted to" in words
     body = torch.load(weights, weights_only=True)
     model = load_model(run / "checkpoints" / "last.ckpt")  # best or not
@@ -182,21 +178,21 @@ def test_fine_tuning_begins_with_the_probe_and_changes_the_body_too(weights: Pat
 
 
 def test_the_statistics_that_came_with_the_weights_stay_where_nobody_says_otherwise(
-    birds: Path, weights: Path, fine_tune: tuple[Path, str], tmp_path: Path
+    birds: Path, weights: Path, trained_by: Trained, tmp_path: Path
 ) -> None:
     moving = ["--recipe", "fine_tune", "--model.network.init_args.freeze", "nothing"]
     assert train(birds, tmp_path, weights, *moving) == 0
     name = "features.0.1.running_mean"
     before = torch.load(weights, weights_only=True)[name]
-    for run, stay in ((fine_tune[0], True), (run_of(tmp_path), False)):
+    for run, stay in ((trained_by("fine_tune")[0], True), (run_of(tmp_path), False)):
         model = load_model(run / "checkpoints" / "last.ckpt")
         assert torch.equal(model.network.body.state_dict()[name], before) == stay
 
 
 def test_fine_tuning_that_only_unlearns_hands_over_the_probe_that_it_began_with(
-    birds: Path, weights: Path, probe: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    birds: Path, weights: Path, trained_by: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    beginning, words = probe
+    beginning, words = trained_by("probe")
     assert "handed over as it began" not in words
     uphill = ["--model.optimizer.init_args.maximize", "true", "--model.optimizer.init_args.lr", "0.01"]
     assert train(birds, tmp_path, weights, "--recipe", "fine_tune", "--trainer.max_epochs", "2", *uphill) == 0
@@ -222,10 +218,10 @@ def test_where_nobody_chooses_the_number_of_pictures_does_and_says_so(
 
 
 def test_the_same_command_gives_the_same_last_layer_from_kept_features(
-    birds: Path, weights: Path, probe: tuple[Path, str], tmp_path: Path
+    birds: Path, weights: Path, trained_by: Trained, tmp_path: Path
 ) -> None:
     assert train(birds, tmp_path, weights, "--recipe", "probe") == 0
-    assert load_model(run_of(tmp_path)).fingerprint == load_model(probe[0]).fingerprint
+    assert load_model(run_of(tmp_path)).fingerprint == load_model(trained_by("probe")[0]).fingerprint
 
 
 def test_kept_features_serve_another_seed_but_no_other_weights_and_no_other_look(weights: Path, tmp_path: Path) -> None:
