@@ -29,10 +29,10 @@ class Trainer(ClassificationTrainer):
     """
 
     def __init__(self, job: Learning) -> None:
-        self.job, self.steps, self.rate = job, 0, job.lr or LR
+        self.job, self.steps = job, 0
         super().__init__(overrides={
             "model": f"{job.network}.yaml", "data": job.photos, "imgsz": job.side, "batch": BATCH,
-            "optimizer": OPTIMIZER, "lr0": self.rate,
+            "optimizer": OPTIMIZER, "lr0": job.lr or LR,
             "warmup_epochs": WARM_UP_EPOCHS, "warmup_bias_lr": WARM_UP_BIAS_LR,
             "seed": job.seed, "device": "cpu", "amp": False, "plots": False, "verbose": False,
             "project": str(Path(job.out).parent), "name": "ultralytics",
@@ -85,7 +85,7 @@ def main() -> None:
     best, _ = load_checkpoint(trainer.best)
     probs = answers(best.eval(), trainer)
     epochs = trainer.steps / len(trainer.train_loader)
-    how = f"{OPTIMIZER} {trainer.rate:g}, linear, {WARM_UP_EPOCHS} of warm-up, its augmentation, batches of {BATCH}"
+    how = f"{OPTIMIZER} {trainer.args.lr0:g}, linear, {WARM_UP_EPOCHS} of warm-up, its augmentation, batches of {BATCH}"
     job.write(probs, f"{epochs:.1f} epochs, {how}")
 
 

@@ -32,9 +32,7 @@ def trained_seeds(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], 
     """The arguments of a training, and the folder with two seeds of it."""
     base = tmp_path_factory.mktemp("seeds")
     arguments = small_run(write_folder(base / "birds", 14, ("blue", "red")), base / "runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(base / "cache"))
-        assert train_seeds(arguments, SEEDS, run) == 0
+    assert train_seeds(arguments, SEEDS, run) == 0
     return arguments, base / "runs" / "small"
 
 
