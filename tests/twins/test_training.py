@@ -47,7 +47,7 @@ def no_autograd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.Tensor, "backward", forbidden)
     monkeypatch.setattr(torch.autograd, "backward", forbidden)
     monkeypatch.setattr(torch.autograd, "grad", forbidden)
-    monkeypatch.setattr("bluebird.cli.train._show", lambda *_: None)  # afterwards, Grad-CAM may ask it
+    monkeypatch.setattr("bluebird.cli.train.show", lambda *_: None)  # afterwards, Grad-CAM may ask it
 
 
 @pytest.mark.usefixtures("no_autograd")

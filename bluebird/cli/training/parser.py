@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from bluebird.callbacks import Converged, MovingAverage, StochasticAverage
-from bluebird.cli.choose import DEFAULT_TARGET
+from bluebird.cli.choose import DEFAULT_TARGET, choose_watched
 from bluebird.cli.mute import mute_c_libraries
 from bluebird.cli.settings import check_trainer
 from bluebird.cli.training.arguments import complete, says
@@ -177,6 +177,14 @@ class TrainCLI(LightningCLI):
         if self.config.seeds:
             raise UsageError("seeds is in a config; say --seeds on the command line")
         self._follow_weights(list(args))  # type: ignore[arg-type]
+
+    def watched(self) -> list[str]:
+        """The class whose search is watched, if any.
+
+        Raises:
+            UsageError: --target means none or several.
+        """
+        return choose_watched(self.datamodule.classes, self.config.target)
 
     def settings(self) -> dict[str, Any]:
         """The resolved config, as `config.yaml` holds it."""

@@ -6,9 +6,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from bluebird.cli.choose import choose_watched
+from bluebird.bundle import Bundle
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.cli.training.resume import ended_before
+from bluebird.quality.calibration import TEMPERATURES
 
 
 def notes(cli: TrainCLI, resumed: Path | None) -> list[str]:
@@ -21,7 +22,7 @@ def notes(cli: TrainCLI, resumed: Path | None) -> list[str]:
         told.append(f"{data.leaks} pictures of val and test have an identical copy in train")
     if data.failures:
         told.append(f"{len(data.failures)} unreadable files are left out, listed at the end")
-    if not choose_watched(data.classes, cli.config.target):
+    if not cli.watched():
         told.append(f"no one class is meant by --target {cli.config.target}, so no bird's search is watched")
     return [*told, *(ended_before(resumed) if resumed else [])]
 
@@ -34,10 +35,11 @@ def said(note: str | None) -> list[str]:
     return [note]
 
 
-def report(cli: TrainCLI, folder: Path, metrics: dict[str, float]) -> None:
+def report(cli: TrainCLI, folder: Path, bundle: Bundle) -> None:
     """How good it is, where everything lies, what to do with it, and which files were left out."""
     data = cli.datamodule
-    target = shlex.join(choose_watched(data.classes, cli.config.target)) or "CLASS"
+    metrics = bundle.metrics
+    target = shlex.join(cli.watched()) or "CLASS"
     print(
         f"\ntest     accuracy {metrics['test/accuracy']:.4f}  macro F1 {metrics['test/f1']:.4f}  "
         f"on {len(data.datasets['test']):,} pictures\n"
@@ -45,6 +47,8 @@ def report(cli: TrainCLI, folder: Path, metrics: dict[str, float]) -> None:
         f"curves   tensorboard --logdir {folder.parent.parent}\n"
         f"search   bluebird predict {folder} FOLDER --target {target} --out finds"
     )
+    if bundle.temperature > 0.99 * TEMPERATURES[1]:
+        print("\nnote     what it said of the val split is no nearer to the truth than chance: all scores are alike")
     if data.failures:
         print(f"\nleft out, for they cannot be read ({len(data.failures)}):", file=sys.stderr)
         for failure in data.failures:

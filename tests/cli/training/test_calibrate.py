@@ -3,11 +3,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
 
 from bluebird.bundle import Bundle, Preprocessing, Validation, load_model
+from bluebird.cli import main
 from bluebird.cli.training.calibrate import calibrated
 from bluebird.nets import MLP
+from tests.conftest import MakeFolder, small_run
 
 MODEL = Bundle(MLP(4, 8, widths=[4]).eval(), ("a", "b", "c", "d"), Preprocessing(8, [0.5] * 3, [0.5] * 3))
 
@@ -45,3 +48,17 @@ def test_training_ends_with_what_the_best_weights_say_of_the_val_split(trained: 
     }
     said = torch.nn.functional.cross_entropy(model.validation.logits, model.validation.targets)
     assert abs(float(said) - loss) < 1e-5
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_scores_that_say_nothing_are_called_that(
+    swapped: bool, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_folder(12, "birds/train")
+    root = make_folder(12, "birds/val").parent
+    if swapped:  # what is learnt of one is the opposite of the truth in the other
+        (root / "val/red").rename(root / "val/moved")
+        (root / "val/blue").rename(root / "val/red")
+        (root / "val/moved").rename(root / "val/blue")
+    assert main(["train", *small_run(root, tmp_path / "runs"), "--trainer.max_epochs", "4"]) == 0
+    assert ("no nearer to the truth than chance" in capsys.readouterr().out) == swapped
