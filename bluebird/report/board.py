@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -97,6 +99,8 @@ class Board:
         parts = [chosen[start : start + AT_ONCE] for start in range(0, len(chosen), AT_ONCE)]
         small = [functional.interpolate(pictures(part).float() / 255, _THUMBNAIL_PX, mode="area") for part in parts]
         labels = [model.classes[index] for index in targets[chosen]]
+        # what an earlier end of the same run left there; the name is torch's
+        shutil.rmtree(Path(self.writer.log_dir, f"{self.step:05}", "val"), ignore_errors=True)
         self.writer.add_embedding(
             torch.cat([features(part) for part in parts]), labels, torch.cat(small), self.step, "val"
         )

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard.writer import SummaryWriter
@@ -48,6 +49,14 @@ def test_without_a_picture_of_the_target_the_rest_is_shown(tmp_path: Path) -> No
         events = _shown(tmp_path / str(number), MODEL, target)
         assert {"val/confusion", "val/reliability"} <= set(events.Tags()["images"])
         assert "val/looking" not in events.Tags()["images"]
+
+
+def test_a_run_that_ends_twice_shows_its_last_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for classes in (("one", "two", "three"), MODEL.classes):
+        _shown(tmp_path, replace(MODEL, classes=classes), [classes[0]])
+    assert capsys.readouterr().out == ""
+    assert set((tmp_path / "00007" / "val" / "metadata.tsv").read_text().split()) == {"blue", "green"}
+    assert (tmp_path / "projector_config.pbtxt").read_text().count("embeddings {") == 1
 
 
 def test_the_temperature_moves_the_words(tmp_path: Path) -> None:

@@ -59,3 +59,13 @@ def test_lines_differ_in_more_than_colour() -> None:
     for name in ("looking", "precision"):
         lines = [line for line in DRAWN[name].axes[0].lines if not str(line.get_label()).startswith("_")]
         assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == len(lines)
+
+
+@pytest.mark.parametrize("relevant", [RELEVANT, ~RELEVANT, RNG.permutation(RELEVANT)], ids=["good", "common", "by lot"])
+def test_the_legend_lies_beside_the_curve_of_a_good_search_and_of_a_bad_one(relevant: np.ndarray) -> None:
+    axes = figures.draw_precision_recall(ranking(SCORES, relevant), "bluebird").axes[0]
+    curve = next(line for line in axes.lines if line.get_label() == "best first")
+    axes.figure.canvas.draw()
+    legend = axes.get_legend()
+    assert legend is not None
+    assert not legend.get_window_extent().count_contains(axes.transData.transform(curve.get_xydata()))
