@@ -7,13 +7,13 @@
 PHOTOS holds train/CLASS and test/CLASS; WEIGHTS is a state dict of torchvision's mobilenet_v2. Whole processes, one
 after the other, from their start to their answers; all get the same draw of val out of train by seed, and the test
 photos are asked about once. scikit-learn and Bluebird stop when they are done; fastai's `fine_tune`, the parts of
-timm's train.py and Ultralytics' classification trainer take as many epochs as the minutes allow, by the speed of their
-first steps, and their schedules end with the minutes where later steps are slower. With --scratch these three begin
-with drawn weights of the same network, Bluebird with the network of its --config, and scikit-learn has no part. The
-peers' settings stand in benchmarks/peers/learn_with_*.py; one thing is added to them: norms whose statistics were
-multiplied into the kernels stay in evaluation, since in training they would undo every layer. Such weights want a
-small rate for all but the head: fastai gives them that, for timm and Ultralytics --lr may give a lower one. They live
-in an environment of their own (--peers), made where it is not there yet.
+timm's train.py and Ultralytics' classification trainer take as many epochs as the minutes allow: their schedules follow
+the clock, and what it takes to measure their first steps, by which they plan, counts for none of the minutes. With
+--scratch these three begin with drawn weights of the same network, Bluebird with the network of its --config, and
+scikit-learn has no part. The peers' settings stand in benchmarks/peers/learn_with_*.py; one thing is added to them:
+norms whose statistics were multiplied into the kernels stay in evaluation, since in training they would undo every
+layer. Such weights want a small rate for all but the head: fastai gives them that, for timm and Ultralytics --lr may
+give a lower one. They live in an environment of their own (--peers), made where it is not there yet.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def peer(name: str, python: Path, options: argparse.Namespace, photos: Path, see
     }))  # fmt: skip
     seconds = run([str(python), str(ROOT / f"benchmarks/peers/learn_with_{name}.py"), str(job)], place)
     with np.load(out) as found:
-        return Answer(found["probs"].astype(float), seconds, str(found["note"]))
+        return Answer(found["probs"].astype(float), seconds - float(found["rehearsed"]), str(found["note"]))
 
 
 def names(options: argparse.Namespace) -> list[tuple[str, str]]:

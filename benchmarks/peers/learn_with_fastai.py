@@ -30,7 +30,7 @@ HEAD_EPOCH = 0.5  # the epoch of the head, which fine_tune begins with, by one o
 
 
 class Clock(Callback):
-    """Where the steps are slower than they were at first, schedules follow the clock, and end with it.
+    """Schedules follow the clock, and end with it.
 
     fine_tune fits twice: the head, and all layers. Each fit has its part of the time.
     """
@@ -76,12 +76,13 @@ def main() -> None:
     lr = job.lr or (FINE_TUNE_LR if job.weights else ONE_CYCLE_LR)
     with learner.no_bar(), learner.no_logging():
         if job.weights:
-            learner.fine_tune(plan.epochs, lr, cbs=clock)
+            learner.fine_tune(plan.at_most, lr, cbs=clock)
         else:
-            learner.fit_one_cycle(plan.epochs, lr, cbs=clock)
+            learner.fit_one_cycle(plan.at_most, lr, cbs=clock)
         probs, _ = learner.get_preds(dl=loaders.test_dl(job.files("test")[0], bs=64))
     how = f"fine_tune, lr {lr:g}, head first" if job.weights else f"fit_one_cycle, lr {lr:g}"
-    job.write(torch.Tensor(probs), f"{clock.steps / len(loaders.train):.1f} epochs, {how}, batches of {BATCH}")
+    epochs = clock.steps / len(loaders.train)
+    job.write(torch.Tensor(probs), f"{epochs:.1f} epochs, {how}, batches of {BATCH}", plan.rehearsed)
 
 
 def make_learner(job: Learning, loaders: ImageDataLoaders) -> Learner:

@@ -61,14 +61,14 @@ def main() -> None:
     optimizer = create_optimizer_v2(network, opt=OPTIMIZER, lr=lr, weight_decay=WEIGHT_DECAY)
     warm_up = WARM_UP_EPOCHS if plan.epochs > 2 * WARM_UP_EPOCHS else 0
     scheduler, _ = create_scheduler_v2(
-        optimizer, SCHEDULE, plan.epochs, warmup_epochs=warm_up, warmup_lr=WARM_UP_LR, step_on_epochs=False,
+        optimizer, SCHEDULE, plan.at_most, warmup_epochs=warm_up, warmup_lr=WARM_UP_LR, step_on_epochs=False,
         updates_per_epoch=len(train),
     )  # fmt: skip
     steps = learn(network, train, val, loss, optimizer, scheduler, plan)
     probs = answers(network, test)
     places = {Path(name): row for row, name in enumerate(test.dataset.filenames(absolute=True))}
     how = f"{steps / len(train):.1f} epochs, {OPTIMIZER} {lr:g}, {SCHEDULE}, {warm_up} of warm-up, batches of {BATCH}"
-    job.write(probs[[places[file] for file in job.files("test")[0]]], how)
+    job.write(probs[[places[file] for file in job.files("test")[0]]], how, plan.rehearsed)
 
 
 def learn(
@@ -78,15 +78,15 @@ def learn(
     """Leave the network with the weights that were best on val, as train.py's model_best; how many steps it took."""
     steps, best, state = 0, -1.0, network.state_dict()
     targets = torch.tensor([target for _, target in val.dataset.reader.samples])
-    while steps < plan.epochs * len(train) and plan.passed() < 1:
+    while steps < plan.at_most * len(train) and plan.passed() < 1:
         network.train()
         for images, labels in train:
             loss(network(images), labels).backward()
             optimizer.step()
             optimizer.zero_grad()
             steps += 1
-            # Where the steps are slower than they were at first, the schedule follows the clock, and ends with it
-            scheduler.step_update(max(steps, int(plan.passed() * plan.epochs * len(train))))
+            # The schedule follows the clock, and ends with it
+            scheduler.step_update(max(steps, int(plan.passed() * plan.at_most * len(train))))
             if plan.passed() >= 1:
                 break
         correct = (answers(network, val).argmax(1) == targets).float().mean().item()

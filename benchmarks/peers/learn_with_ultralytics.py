@@ -57,14 +57,14 @@ class Trainer(ClassificationTrainer):
     def make_plan(self) -> None:
         rehearsal = Rehearsal(self.model, lambda model, batch: model(self.preprocess_batch(batch))[0].sum())
         self.plan = self.job.plan(self.train_loader, rehearsal, BATCH)
-        self.epochs = self.args.epochs = self.plan.epochs  # its schedule reads them at every epoch
+        self.epochs = self.args.epochs = self.plan.at_most  # its schedule reads them at every epoch
 
     def look_at_the_clock(self) -> None:
         self.steps += 1
         self.stop = self.stop or self.plan.passed() >= 1
 
     def shorten(self) -> None:
-        """Fewer epochs, where they are slower than the first steps: the rate is low at the end nonetheless."""
+        """As many epochs as fit by those that are done, so that the rate is low at the end."""
         done = self.epoch + 1
         mean = (time.time() - self.train_time_start) / done
         self.epochs = min(self.epochs, done + max(0, round((self.plan.ends - time.time()) / mean)))
@@ -86,7 +86,7 @@ def main() -> None:
     probs = answers(best.eval(), trainer)
     epochs = trainer.steps / len(trainer.train_loader)
     how = f"{OPTIMIZER} {trainer.args.lr0:g}, linear, {WARM_UP_EPOCHS} of warm-up, its augmentation, batches of {BATCH}"
-    job.write(probs, f"{epochs:.1f} epochs, {how}")
+    job.write(probs, f"{epochs:.1f} epochs, {how}", trainer.plan.rehearsed)
 
 
 if __name__ == "__main__":

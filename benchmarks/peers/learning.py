@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -17,23 +18,36 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WARM_UP, MEASURED = 2, 5
+WARM_UP, MEASURED = 4, 8
 """Steps that are not counted, for whatever starts and fills up, and steps that are."""
-REHEARSAL = 0.1
-"""Share of the minutes after which measuring ends, if one step has been counted."""
 MARGIN = 1.5
 """By which evaluation may take longer than was measured: workers read ahead in time for learning, not for looking."""
+HASTE = 1.5
+"""By which later steps may be faster than those that were measured, with nothing of the minutes left unused."""
 ENDING_SECONDS = 2
 """For writing the answers and for processes that end."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """So many epochs, and when the last step has to be done, on the clock of time.time."""
+    """How many epochs fit, by the first steps, and when the last step has to be done, on the clock of time.time.
+
+    Args:
+        epochs: that fit.
+        begins: when the first step is done.
+        ends: when the last one is.
+        rehearsed: seconds that planning took, which count for none of the minutes.
+    """
 
     epochs: int
     begins: float
     ends: float
+    rehearsed: float
+
+    @property
+    def at_most(self) -> int:
+        """Epochs to begin with the aim of: the clock ends them."""
+        return math.ceil(HASTE * self.epochs)
 
     def passed(self) -> float:
         """Share of the time for training that has passed, at most 1: a schedule follows it where the steps do not."""
@@ -151,30 +165,30 @@ class Learning:
             batch_size: photos in a batch.
             before: what comes before these epochs, in epochs.
         """
+        started = time.time()
         learning, looking = self._seconds_a_step(loader, rehearsal)
         val, test = (MARGIN * looking * len(self.files(split)[0]) / batch_size for split in ("val", "test"))
         epoch = learning * len(loader) + val
         # val twice: after the last step, and of the best epoch, which Ultralytics judges once more
         begins, after = time.time(), 2 * val + test + ENDING_SECONDS
-        ends = max(begins, self.started + 60 * self.minutes - after)
-        return Plan(max(1, round((ends - begins) / epoch - before)), begins, ends)
+        rehearsed = begins - started
+        ends = max(begins, self.started + 60 * self.minutes + rehearsed - after)
+        return Plan(max(1, round((ends - begins) / epoch - before)), begins, ends, rehearsed)
 
     def _seconds_a_step(self, loader: Any, rehearsal: Rehearsal) -> tuple[float, float]:
         """Of learning from a batch and of looking at one, both with the wait for it."""
         times: list[tuple[float, float, float]] = []
-        limit, last = time.time() + REHEARSAL * 60 * self.minutes, time.time()
+        last = time.time()
         for batch in itertools.islice(loader, WARM_UP + MEASURED):
             waited = time.time() - last
             times.append((waited, _seconds(rehearsal.learn, batch), _seconds(rehearsal.look, batch)))
             last = time.time()
-            if last > limit and len(times) > WARM_UP:
-                break
         wait, learning, looking = np.mean(times[WARM_UP:] or times, axis=0)
         return wait + learning, wait + looking
 
-    def write(self, probs: Tensor, note: str) -> None:
-        """Probabilities (N, K) of `files("test")`, and what was done in a word."""
-        np.savez(self.out, probs=probs.float().numpy(), note=note)
+    def write(self, probs: Tensor, note: str, rehearsed: float = 0.0) -> None:
+        """Probabilities (N, K) of `files("test")`, what was done in a word, and the seconds that do not count."""
+        np.savez(self.out, probs=probs.float().numpy(), note=note, rehearsed=rehearsed)
 
 
 def _seconds(does: Callable[[Any], object], batch: Any) -> float:
