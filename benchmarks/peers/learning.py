@@ -34,8 +34,8 @@ class Plan:
 
     Args:
         epochs: that fit.
-        begins: when the first step is done.
-        ends: when the last one is.
+        begins: when training does.
+        ends: when its last step has to be done.
         rehearsed: seconds that planning took, which count for none of the minutes.
     """
 
@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def at_most(self) -> int:
-        """Epochs to begin with the aim of: the clock ends them."""
+        """Epochs to ask for: more than will fit, so that the clock ends them."""
         return math.ceil(HASTE * self.epochs)
 
     def passed(self) -> float:

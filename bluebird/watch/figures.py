@@ -54,7 +54,7 @@ def draw_precision_recall(r: Ranking, target: str) -> Figure:
     axes.set_xlim(0, 1.01)
     axes.set_ylim(0, 1.02)
     _percent(axes, "xy")
-    axes.legend(loc="best", frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)  # above: a curve may be anywhere
     return figure
 
 
