@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
+import warnings
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from bluebird.errors import OutputError, UnreadablePictureError
 from bluebird.pixels.decode import decode_bytes, read_file
-from bluebird.pixels.room import claim, hold, make_room
+from bluebird.pixels.room import bound_bytes, claim, hold, make_room
 from bluebird.pixels.squeeze import squeeze
 
 _VERSION = "1"  # raise it whenever decode or squeeze gives other pixels
@@ -32,8 +34,8 @@ _CHUNK = 32  # pictures a thread decodes before it writes
 class Pictures:
     """N decoded files.
 
-    `pixels` is uint8 (N, S, S, 3), channels last, mapped from disk and not held in memory; row i is
-    meaningless where `failures` has i. `digests[i]` is the content's BLAKE2b, empty if unreadable.
+    `pixels` is uint8 (N, S, S, 3), channels last, mapped from disk and not held in memory, to be read
+    only; row i is meaningless where `failures` has i. `digests[i]` is the content's BLAKE2b, empty if unreadable.
     """
 
     pixels: Tensor
@@ -68,6 +70,7 @@ def load_pictures(paths: Sequence[Path], image_size: int, cache_dir: Path, num_t
             f"{len(paths) * 3 * image_size**2 / 1e6:.0f} MB; name another place in $XDG_CACHE_HOME, or in training "
             "with --data.cache_dir"
         ) from error
+    bound_bytes(cache_dir)  # a wrong one is said where nothing has to be decoded, too
     pictures = _map(folder, len(paths), image_size)
     weakref.finalize(pictures.pixels, held.close)
     return pictures
@@ -88,10 +91,13 @@ def _key(paths: Sequence[Path], image_size: int) -> str:
 def _map(folder: Path, count: int, image_size: int) -> Pictures:
     index = json.loads((folder / "index.json").read_text())
     shape = (count, image_size, image_size, 3)
-    size = count * image_size * image_size * 3
-    flat = torch.from_file(str(folder / "pixels.u8"), shared=False, size=size, dtype=torch.uint8)
+    # To be read only: what might be written to, Linux maps no more of than it has memory for
+    mapped = np.memmap(folder / "pixels.u8", np.uint8, "r", shape=shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch has no tensor that cannot be written to, and says so
+        pixels = torch.from_numpy(mapped)
     failures = {int(row): reason for row, reason in index["failures"].items()}
-    return Pictures(flat.view(shape), index["digests"], failures)
+    return Pictures(pixels, index["digests"], failures)
 
 
 def _build(folder: Path, paths: Sequence[Path], image_size: int, num_threads: int) -> None:

@@ -88,3 +88,15 @@ def test_a_disk_without_room_is_said_and_nothing_half_written_stays(paths: list[
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="what the machine's memory is, Linux tells there")
+def test_pictures_for_which_there_is_no_memory_are_mapped(tmp_path: Path) -> None:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    memory = {name: int(words.split()[0]) * 1024 for name, words in (line.split(":") for line in lines)}
+    count = 1 + (memory["MemTotal"] + memory["SwapTotal"]) // (3 * 1024**2)
+    with (tmp_path / "pixels.u8").open("wb") as file:
+        file.seek((count - 1) * 3 * 1024**2)
+        file.write(b"x" * 3 * 1024**2)  # the rest is a hole, which takes no room on the disk
+    (tmp_path / "index.json").write_text('{"digests": [], "failures": {}}')
+    assert cache._map(tmp_path, count, 1024).pixels[-1, 5, 5].tolist() == [ord("x")] * 3
