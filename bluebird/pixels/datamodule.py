@@ -112,6 +112,7 @@ class BirdData(L.LightningDataModule):
         self.drawn = [split for split in self.shares if split not in given]
         self.leaks = count_leaks(digests, self.splits)
         self._measure(pictures.pixels, rows, digests)
+        _refuse_unlearnt(self.listing, dict(zip(self.classes, self.class_counts, strict=True)), pictures.failures)
 
     def _root(self) -> Path:
         if self.root is None:
@@ -145,7 +146,8 @@ class BirdData(L.LightningDataModule):
             sampler: EpochShuffle = BalancedShuffle(train.targets[train.rows], self.seed)
         else:
             sampler = EpochShuffle(len(train), self.seed)
-        return self._loader("train", sampler=sampler, drop_last=len(train) > self.batch_size)
+        devices = self.trainer.world_size if self.trainer else 1
+        return self._loader("train", sampler=sampler, drop_last=len(train) > devices * self.batch_size)
 
     def _refuse_mixing_by_hand(self) -> None:
         by_hand = self.trainer is not None and not self.trainer.lightning_module.automatic_optimization
@@ -192,6 +194,18 @@ def _refuse_unreadable(listing: Listing, failures: Sequence[UnreadablePictureErr
             f"{str(listing.root)!r}: {len(failures)} of {total} files cannot be read, more than the allowed share "
             f"of {limit:g} (--data.max_unreadable); the first: {failures[0]}"
         )
+
+
+def _refuse_unlearnt(listing: Listing, counts: dict[str, int], failures: dict[int, str]) -> None:
+    unlearnt = [name for name, count in counts.items() if not count]
+    if not unlearnt:
+        return
+    samples = [(listing.samples[row], reason) for row, reason in failures.items()]
+    first = next((UnreadablePictureError(one.path, reason) for one, reason in samples if one.label in unlearnt), None)
+    raise DataError(
+        f"{str(listing.root)!r}: no picture of {', '.join(map(repr, unlearnt))} is left to learn from; add some, or "
+        f"remove the class{f'; a file of it that cannot be read: {first}' if first else ''}"
+    )
 
 
 def _check(image_size: int, batch_size: int, val_share: float, test_share: float, num_threads: int) -> None:

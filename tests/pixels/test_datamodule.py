@@ -179,3 +179,22 @@ def test_without_a_root_birds_are_painted(tmp_path: Path, monkeypatch: pytest.Mo
 def test_settings_out_of_range_are_refused_by_name(options: dict[str, object], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         BirdData(**options)  # type: ignore[arg-type]
+
+
+def test_a_class_of_which_no_picture_can_be_read_refuses_the_run(make_folder: MakeFolder) -> None:
+    root = make_folder(40)
+    (root / "rare").mkdir()
+    for number in range(2):
+        (root / "rare" / f"{number:03d}.png").write_text("no picture")
+    with pytest.raises(DataError, match=r"no picture of 'rare' is left to learn from; add some, or remove the class; a "
+                                        r"file of it that cannot be read: '.*rare.*00\d\.png'"):  # fmt: skip
+        _ready(root)
+
+
+def test_pictures_that_fill_no_batch_of_every_process_are_learnt_from(make_folder: MakeFolder) -> None:
+    data = _ready(make_folder(40), batch_size=32)  # 56 to learn from, 28 for each of two
+    data.trainer = L.Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False)
+    data.trainer.strategy.connect(L.LightningModule())
+    assert not data.train_dataloader().drop_last
+    data.trainer = None
+    assert data.train_dataloader().drop_last
