@@ -29,6 +29,12 @@ def check_trainer(trainer: Any) -> None:
         value = trainer[name]
         if isinstance(value, int | float) and value <= 0:
             raise UsageError(f"trainer.{name} is {value}; expected a number above 0")
+    endless = trainer.max_epochs == -1 or (trainer.max_epochs is None and trainer.max_time is not None)
+    if endless and trainer.max_steps == -1:
+        raise UsageError(
+            f"trainer.max_epochs is {trainer.max_epochs}: the learning rate needs an end to fall towards; name as many "
+            "epochs as may fit, max_time ends them earlier"
+        )
 
 
 @contextmanager

@@ -23,13 +23,14 @@ from bluebird.cli.training.launch import planned
 from bluebird.cli.training.mishaps import memory_in_a_line
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.cli.training.ranks import alone, given_folder, in_rank, leads, one_at_a_time
-from bluebird.cli.training.recipes import as_bundle, find_head, learn_val_too, prepare
+from bluebird.cli.training.recipes import as_bundle, find_head, learn_val_too, measure, prepare
 from bluebird.cli.training.resume import Kept, advice, check_settings, interruptible, read_kept, take_resume
 from bluebird.cli.training.seeds import take_seeds, train_seeds
 from bluebird.cli.training.shown import log_hyperparameters, show
 from bluebird.cli.training.told import notes, report, said
 from bluebird.errors import OutputError, UsageError
 from bluebird.nets.summary import layer_table
+from bluebird.pixels.room import make_room
 from bluebird.report.card_facts import Made
 
 
@@ -51,13 +52,13 @@ def _run(arguments: list[str]) -> int:
     kept = _kept(cli, resumed) if resumed else None
     start = prepare(cli, anew=not kept)
     if cli.config.find:
-        if resumed:
-            raise UsageError("--find: looks before a training begins; leave out --resume")
-        return find(cli, cli.config.find, arguments)
+        return _find(cli, resumed, arguments)
     launch = planned(cli)
     folder = _run_folder(cli, given_folder() or resumed)
     if launch:
         return launch.run(folder, given)
+    if not kept:
+        measure(cli)
     print(f"watch    tensorboard --logdir {folder.parent.parent}\nrun      {folder}\n", flush=True)
     print(f"{layer_table(cli.model.network)}\n")
     for note in [*notes(cli, resumed), *start.notes, *start.reasons]:
@@ -89,8 +90,17 @@ def _run(arguments: list[str]) -> int:
     log_hyperparameters(trainer, cli, metrics)
     if table := write_times(trainer, folder):
         print(f"\n{table}")
+    make_room(cli.datamodule.cache_dir)
     report(cli, folder, bundle)
     return 0
+
+
+def _find(cli: TrainCLI, resumed: Path | None, arguments: list[str]) -> int:
+    if resumed:
+        raise UsageError("--find: looks before a training begins; leave out --resume")
+    measure(cli)
+    with memory_in_a_line(cli):
+        return find(cli, cli.config.find, arguments)
 
 
 def _quiet_lightning() -> None:

@@ -50,7 +50,7 @@ class CovariancePooling(nn.Module):
     @torch.no_grad()
     def fit(self, maps: Tensor) -> None:
         """Let the directions be the principal components of what maps (N, C, H, W) show at each of their places."""
-        places = maps.detach().double().cpu().movedim(1, 3).flatten(0, 2)  # (N H W, C)
+        places = maps.detach().cpu().double().movedim(1, 3).flatten(0, 2)  # (N H W, C); MPS knows no float64
         _, directions = torch.linalg.eigh(torch.cov(places.T))  # in rising order
         self.reduce.weight.copy_(directions.flip(1)[:, : len(self.reduce.weight)].T[:, :, None, None])
 

@@ -105,7 +105,7 @@ class WhitenedCNN(Network):
     def measure(self, images: Tensor) -> None:
         """Whiten by what images (N, 3, S, S) show: principal components of their patches, scaled to the variance 1."""
         patches = functional.unfold(images, _PATCH)  # (N, 3 * 2 * 2, places)
-        places = patches.movedim(1, 2).flatten(0, 1).double().cpu()  # (N * places, 12)
+        places = patches.movedim(1, 2).flatten(0, 1).cpu().double()  # (N * places, 12)
         variances, directions = torch.linalg.eigh(torch.cov(places.T))
         scaled = (directions / (variances + _NOISE).sqrt()).T.flip(0).unflatten(1, (3, _PATCH, _PATCH))
         self.whiten.weight.copy_(torch.cat([scaled, -scaled]))

@@ -1,8 +1,9 @@
-"""The picture cache keeps within bounds: what was used longest ago goes, never what is in use.
+"""The cache keeps within bounds: what was used longest ago goes, decoded pictures never while they are in use.
 
 A run holds a shared lock on each entry that it has mapped, and a lock of its own on what it is building; both end with
 the process, however it ends. What goes is locked first, so that it is nobody's. A file that is mapped would outlive
-its name anyway, but its space would not be free, and the next run would decode all over again.
+its name anyway, but its space would not be free, and the next run would decode all over again. What networks saw in the
+pictures, their features, lies there too; a run reads such a file at once and whole, so it may go at any time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import IO, Any, BinaryIO
 from bluebird.errors import UsageError
 
 BOUND = "BLUEBIRD_CACHE_GB"
+FEATURES = "features"
+"""The folder of the cache in which features are kept, each as a file."""
 _DEFAULT_BYTES, _DEFAULT_SHARE = 20e9, 0.1  # of the disk
 _ENTRY = re.compile(r"[0-9a-f]{32}")
 _FRESH_SECONDS = 60  # in which an entry may not have been locked yet
@@ -37,7 +40,9 @@ def bound_bytes(cache_dir: Path) -> float:
     except ValueError:
         value = -1.0
     if not value >= 0:
-        raise UsageError(f"{BOUND} is {given!r}; expected how many GB of decoded pictures to keep, a number from 0 up")
+        raise UsageError(
+            f"{BOUND} is {given!r}; expected how many GB of pictures and features to keep, a number from 0 up"
+        )
     return value * 1e9
 
 
@@ -64,23 +69,37 @@ def claim(file: IO[Any]) -> None:
         _lock(file, shared=False, wait=True)
 
 
-def make_room(cache_dir: Path, newest: Path) -> None:
+def make_room(cache_dir: Path, newest: Path | None = None) -> None:
     """Remove what killed runs left, and the entries used longest ago until all together are within the bound.
 
-    Entries in use stay, and so does `newest`, however large it is. Anything else in the folder is none of ours.
+    Pictures in use stay, and so does `newest`, however large it is. Anything else in the folder is none of ours.
 
     Raises:
         UsageError: as `bound_bytes`.
     """
     for partial in cache_dir.glob("partial-*"):
         _remove(partial, "pixels.u8")
-    entries = [entry for entry in cache_dir.iterdir() if _ENTRY.fullmatch(entry.name) and entry != newest]
-    excess = sum(map(_size, [*entries, newest])) - bound_bytes(cache_dir)
+    for part in (cache_dir / FEATURES).glob("*.part"):
+        if time.time() - _last_used(part) > _FRESH_SECONDS:
+            _unlink(part)
+    entries = [entry for entry in cache_dir.iterdir() if _ENTRY.fullmatch(entry.name)]
+    entries += (cache_dir / FEATURES).glob("*.safetensors")
+    excess = sum(map(_size, entries)) - bound_bytes(cache_dir)
     for entry in sorted(entries, key=_last_used):
         if excess <= 0:
             return
-        size = _size(entry)
-        excess -= size if _remove(entry, "index.json") else 0
+        if entry != newest:
+            size = _size(entry)
+            gone = _remove(entry, "index.json") if entry.is_dir() else _unlink(entry)
+            excess -= size if gone else 0
+
+
+def _unlink(file: Path) -> bool:
+    try:
+        file.unlink()
+    except OSError:  # gone already, or not ours to remove
+        return False
+    return True
 
 
 def _remove(entry: Path, locked: str) -> bool:
@@ -100,14 +119,15 @@ def _remove(entry: Path, locked: str) -> bool:
 
 def _size(entry: Path) -> int:
     try:
-        return (entry / "pixels.u8").stat().st_blocks * 512  # what it takes: a file may have holes
+        file = entry / "pixels.u8" if entry.is_dir() else entry
+        return file.stat().st_blocks * 512  # what it takes: a file may have holes
     except OSError:
         return 0
 
 
 def _last_used(entry: Path) -> float:
     try:
-        return (entry / "index.json").stat().st_mtime
+        return (entry / "index.json" if entry.is_dir() else entry).stat().st_mtime
     except OSError:
         return 0.0
 

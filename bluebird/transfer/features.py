@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bluebird.engines.engine import AT_ONCE, Engine, Fetch
+from bluebird.errors import OutputError
 from bluebird.files import write_whole
 
 
@@ -43,7 +46,7 @@ def features_of(engine: Engine, pictures: Fetch, targets: Tensor, kept: Path, ke
     values = _read(file, len(targets))
     if values is None:
         values = _ask(engine, pictures, len(targets))
-        write_whole(file, save({"features": values}))
+        _write(file, values)
     return Features(values, targets)
 
 
@@ -53,7 +56,17 @@ def _read(file: Path, count: int) -> Tensor | None:
         values = load(file.read_bytes())["features"]
     except (OSError, SafetensorError, KeyError):
         return None
+    with suppress(OSError):  # a cache that others filled and we only read
+        os.utime(file)
     return values if len(values) == count else None
+
+
+def _write(file: Path, values: Tensor) -> None:
+    try:
+        write_whole(file, save({"features": values}))
+    except OutputError:
+        if _read(file, len(values)) is None:  # another run was not quicker with the same
+            raise
 
 
 def _ask(engine: Engine, pictures: Fetch, count: int) -> Tensor:

@@ -39,8 +39,8 @@ class Head:
 
     @classmethod
     def of(cls, linear: nn.Linear) -> Head:
-        """The one that a network has."""
-        return cls(linear.weight.detach(), linear.bias.detach())
+        """The one that a network has, in float32 as features are."""
+        return cls(linear.weight.detach().float(), linear.bias.detach().float())
 
     def __call__(self, features: Tensor) -> Tensor:
         """Logits (N, K) of features (N, F)."""

@@ -28,6 +28,7 @@ from tests.conftest import MakeFolder, small_run
         ("trainer.limit_val_batches", "0", "trainer: Early stopping conditioned on metric `val/loss` which is not"),
         ("trainer.limit_test_batches", "0", "trainer: nothing was tested; raise limit_test_batches"),
         ("trainer.max_epochs", "0", "trainer: no epoch was trained, validated and kept"),
+        ("trainer.max_epochs", "-1", "trainer.max_epochs is -1: the learning rate needs an end to fall towards"),
         ("trainer.max_steps", "-5", "trainer: `max_steps` must be a non-negative integer or -1"),
         ("trainer.fast_dev_run", "true", "trainer: no epoch was trained, validated and kept"),
         ("trainer.precision", "foo", 'Parser key "trainer.precision"'),

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bluebird.errors import OutputError, UsageError
 from bluebird.pixels.cache import Pictures, load_pictures
-from bluebird.pixels.room import BOUND, bound_bytes
+from bluebird.pixels.room import BOUND, FEATURES, bound_bytes, make_room
 from tests.conftest import REPOSITORY
 
 SIDE, COUNT = 64, 20
@@ -194,3 +194,28 @@ def test_a_disk_that_fills_up_while_decoding_is_said_and_is_empty_again(sets: li
         load_pictures(sets[0], 256, disk)  # 3.9 MB on a disk of 2
     assert list(disk.iterdir()) == []
     assert torch.equal(load_pictures(sets[0], SIDE, disk).pixels, load_pictures(sets[0], SIDE, disk).pixels)
+
+
+def test_features_count_and_go_as_pictures_do(
+    sets: list[list[Path]], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = _load(sets[0], cache)
+    (cache / FEATURES).mkdir()
+    files = {
+        name: cache / FEATURES / name for name in ("old.safetensors", "new.safetensors", "dead.part", "alive.part")
+    }
+    for name, file in files.items():
+        file.write_bytes(b"x" * ENTRY)
+        if name in ("old.safetensors", "dead.part"):
+            os.utime(file, (1, 1))
+    _hold(2.5, monkeypatch)
+    make_room(cache)
+    assert set(cache.rglob("*.*")) - {entry / "index.json", entry / "pixels.u8"} == {
+        files["new.safetensors"],
+        files["alive.part"],
+    }
+    _hold(1.5, monkeypatch)
+    os.utime(entry / "index.json", (1, 1))
+    make_room(cache)
+    assert not entry.exists()
+    assert files["new.safetensors"].exists()

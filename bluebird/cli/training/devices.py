@@ -1,11 +1,14 @@
-"""Devices that a training asks for and this machine does not have, said before anything is read."""
+"""Devices that a training asks for: whether this machine has them, and which of them is whose."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
+from lightning.pytorch.accelerators import CUDAAccelerator
 
+from bluebird.cli.choose import choose_device
 from bluebird.errors import UsageError
 
 
@@ -26,3 +29,20 @@ def check_devices(trainer: Any) -> None:
         raise UsageError(
             f"trainer: devices is {wanted}, and there are {there[accelerator]} of {accelerator}; ask for fewer, or auto"
         )
+
+
+def own_device(trainer: Any) -> torch.device:
+    """Where this process computes, by the trainer's settings, a namespace: of several devices on that of its rank."""
+    device = choose_device("cpu" if trainer.accelerator == "cpu" else "auto", "torch")
+    if device.type != "cuda":
+        return device
+    devices = -1 if trainer.devices == "auto" else trainer.devices
+    numbers = CUDAAccelerator.parse_devices(devices) or [0]
+    rank = int(os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or 0)
+    return torch.device("cuda", numbers[rank % len(numbers)])
+
+
+def alone_on(device: torch.device) -> dict[str, Any]:
+    """Settings of a trainer that this process has for itself, however many others train with it."""
+    devices: Any = 1 if device.index is None else [device.index]
+    return {"devices": devices, "num_nodes": 1, "strategy": "auto", "sync_batchnorm": False}

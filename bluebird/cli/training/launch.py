@@ -107,6 +107,7 @@ def planned(cli: TrainCLI) -> Launch | None:
     silent = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     options: dict[str, Any] = {name: settings[name] for name in ("accelerator", "devices", "num_nodes")}
     probe: Any = L.Trainer(strategy=named, **options | dict.fromkeys(silent, False))  # knows what auto means here
+    _check_torchrun(probe.world_size)
     if probe.world_size == 1:
         return None
     _check(cli, named, probe.strategy.root_device.type)
@@ -120,6 +121,15 @@ def planned(cli: TrainCLI) -> Launch | None:
         environment.main_address,
         environment.main_port,
     )
+
+
+def _check_torchrun(wanted: int) -> None:
+    started = int(os.environ.get("WORLD_SIZE") or 1)
+    if "TORCHELASTIC_RUN_ID" in os.environ and started != wanted:
+        raise UsageError(
+            f"torchrun has started {started} processes, and trainer.devices times trainer.num_nodes is {wanted}; set "
+            "both to what torchrun was told"
+        )
 
 
 def _check(cli: TrainCLI, strategy: str, device: str) -> None:

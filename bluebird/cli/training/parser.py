@@ -41,6 +41,7 @@ taken by --config, several are merged, and what stands behind them on the comman
 
 _TRAINER = {
     "max_epochs": 20,
+    "devices": 1,  # on more of them batches and numbers are others: whoever wants that says so
     "deterministic": "warn",  # as far as the device can; an operation that cannot is no reason to stop
     "enable_progress_bar": False,  # Bluebird has its own
     "enable_model_summary": False,  # and its own table of layers

@@ -13,12 +13,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import torch
 from lightning.fabric.utilities import rank_zero_only
 
+from bluebird.cli.training.devices import alone_on
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.errors import BluebirdError, TrainingError
 from bluebird.nets.sharded import FullySharded
@@ -97,9 +97,7 @@ def alone(cli: TrainCLI, trainer: L.Trainer) -> L.Trainer:
         return trainer
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-    device = trainer.strategy.root_device
-    devices: Any = 1 if device.index is None else [device.index]
-    settings = {"devices": devices, "num_nodes": 1, "strategy": "auto", "sync_batchnorm": False}
+    settings = alone_on(trainer.strategy.root_device)
     single = cli.instantiate_trainer(logger=trainer.loggers, extra=[], profiler=trainer.profiler, **settings)  # type: ignore[attr-defined]
     single.callbacks = trainer.callbacks  # type: ignore[attr-defined]
     single.fit_loop.load_state_dict(trainer.fit_loop.state_dict())

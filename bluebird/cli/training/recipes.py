@@ -13,13 +13,15 @@ from safetensors.torch import save
 from torch import nn
 
 from bluebird.bundle import Bundle, Preprocessing, Validation
-from bluebird.cli.choose import choose_device
+from bluebird.cli.training.devices import own_device
+from bluebird.cli.training.mishaps import looking_in_a_line
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.engines.engine import Engine
 from bluebird.engines.opened import open_engine
 from bluebird.errors import UsageError
 from bluebird.nets import Backbone
 from bluebird.nets.pretrained import load_pretrained
+from bluebird.pixels.room import FEATURES
 from bluebird.pixels.transforms import eval_transform
 from bluebird.transfer import Features, Head, Recipe, choose_recipe, features_of, fit_head, fit_probe, prototypes
 
@@ -39,8 +41,7 @@ class Start:
 
 
 def prepare(cli: TrainCLI, anew: bool) -> Start:
-    """Choose the recipe that was asked for, or else the one that fits the data; load the weights, and let the network
-    measure what it does not learn.
+    """Choose the recipe that was asked for, or else the one that fits the data, and load the weights.
 
     Args:
         anew: the training begins; one that goes on has its weights from a checkpoint.
@@ -53,29 +54,25 @@ def prepare(cli: TrainCLI, anew: bool) -> Start:
     if asked not in ("auto", "scratch") and not weights:
         raise UsageError(f"--recipe {asked} begins with weights; name them with --weights FILE, or --weights hub")
     notes = [load_pretrained(cli.model.network, weights)] if weights and anew else []
-    if anew:
-        _measure(cli)
     if asked == "auto":
         choice = choose_recipe(cli.datamodule.class_counts, bool(weights))
         return Start(choice.recipe, notes, [f"recipe {choice.recipe}: {choice.reason}"] if weights else [])
     return Start(asked, notes)
 
 
-def _measure(cli: TrainCLI) -> None:
-    """Show the network pictures from all over the train split, as many as it wants to see."""
+@looking_in_a_line()
+def measure(cli: TrainCLI) -> None:
+    """Let the network measure what it does not learn: show it pictures from all over the train split, as many as it
+    wants to see."""
     network, data = cli.model.network, cli.datamodule
     train = data.datasets["train"]
     count = min(network.pictures_to_measure, len(train))
     if count:
         chosen = torch.linspace(0, len(train) - 1, count).round().int().tolist()
         look = eval_transform(data.mean, data.std)
-        device = _device(cli)
+        device = own_device(cli.config.trainer)
         network.to(device).measure(look(train.__getitems__(chosen)[0].to(device)))
         network.cpu()
-
-
-def _device(cli: TrainCLI) -> torch.device:
-    return choose_device("cpu" if cli.config.trainer.accelerator == "cpu" else "auto", "torch")
 
 
 def as_bundle(cli: TrainCLI) -> Bundle:
@@ -94,6 +91,7 @@ class Found:
     anew: Callable[[Features], Head]
 
 
+@looking_in_a_line()
 def find_head(cli: TrainCLI, recipe: Recipe) -> Found | None:
     """Give the network the last layer that the recipe begins with, if any."""
     if recipe == "scratch":
@@ -116,6 +114,7 @@ def find_head(cli: TrainCLI, recipe: Recipe) -> Found | None:
     )
 
 
+@looking_in_a_line()
 def learn_val_too(cli: TrainCLI, recipe: Recipe, found: Found | None) -> str | None:
     """Find the last layer anew from train and val together, where val was drawn by lot and has been judged by; what a
     person is told of it. A val split that came with the data is left alone.
@@ -136,6 +135,7 @@ def learn_val_too(cli: TrainCLI, recipe: Recipe, found: Found | None) -> str | N
     )
 
 
+@looking_in_a_line()
 def judge_by_features(cli: TrainCLI) -> Validation:
     """What the network, as it is, says of the val split, whose features are kept for what comes later."""
     seen = features_of_splits(cli, ["val"])
@@ -145,7 +145,7 @@ def judge_by_features(cli: TrainCLI) -> Validation:
 def features_of_splits(cli: TrainCLI, splits: Sequence[str]) -> Features:
     """Of the pictures of these splits, one after the other; each split is asked about once, and kept on disk."""
     model = as_bundle(cli)
-    engine, _ = open_engine(model, Path(), "torch", _device(cli))
+    engine, _ = open_engine(model, Path(), "torch", own_device(cli.config.trainer))
     fingerprint = _fingerprint_without_head(model)
     parts = [_features_of(cli, split, engine, fingerprint) for split in splits]
     return Features(torch.cat([part.values for part in parts]), torch.cat([part.targets for part in parts]))
@@ -170,7 +170,7 @@ def _features_of(cli: TrainCLI, split: str, engine: Engine, fingerprint: str) ->
         engine,
         lambda numbers: chosen.__getitems__(numbers)[0],
         chosen.targets[chosen.rows],
-        data.cache_dir / "features",
+        data.cache_dir / FEATURES,
         key,
     )
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 import lightning as L
 from lightning.pytorch.utilities.memory import garbage_collection_cuda, is_oom_error
 
+from bluebird.cli.training.devices import alone_on, own_device
 from bluebird.cli.training.parser import TrainCLI
 
 _NO_MEMORY = ("can't allocate memory", "could not create a primitive", "bad_alloc", "out of memory")
@@ -17,7 +18,7 @@ _NO_MEMORY = ("can't allocate memory", "could not create a primitive", "bad_allo
 
 def run_trial(cli: TrainCLI, num_steps: int, callback: L.Callback, batch_size: int | None = None) -> None:
     """Train `cli.model`, which is spent afterwards, for at most `num_steps` optimiser steps on device and precision
-    of the training itself; `callback` looks on, and may stop it.
+    of the training itself, of several devices on one; `callback` looks on, and may stop it.
 
     Args:
         batch_size: pictures in a batch (default: as set).
@@ -28,6 +29,7 @@ def run_trial(cli: TrainCLI, num_steps: int, callback: L.Callback, batch_size: i
         trainer = cli.instantiate_trainer(
             [], callbacks=[], logger=False, enable_checkpointing=False, profiler=None, fast_dev_run=False,
             min_epochs=None, max_epochs=-1, min_steps=None, max_steps=num_steps, max_time=None, limit_val_batches=0,
+            **alone_on(own_device(cli.config.trainer)),
         )  # fmt: skip
         trainer.callbacks = [callback]  # type: ignore[attr-defined]  # early stopping, for one, would look for a validation
         trainer.fit(cli.model, datamodule=data)

@@ -16,12 +16,14 @@ from bluebird.callbacks import EpochSeed, Interrupt
 from bluebird.cli.memory import do_and_forget, keep_freed_memory
 from bluebird.cli.mute import mute_lightning
 from bluebird.cli.settings import refused_in_a_line
+from bluebird.cli.training.devices import alone_on, own_device
 from bluebird.cli.training.parser import ParsedConfig, TrainCLI
-from bluebird.cli.training.recipes import find_head, prepare
+from bluebird.cli.training.recipes import find_head, measure, prepare
 from bluebird.cli.training.resume import interruptible
 from bluebird.cli.tuning.space import checked_space, settings_of
 from bluebird.errors import OutputError, UsageError
 from bluebird.files import write_whole
+from bluebird.pixels.room import make_room
 from bluebird.search.lock import Lock
 from bluebird.tuning import study as studies
 from bluebird.tuning.objective import EpochReport, attempt
@@ -109,13 +111,16 @@ def _train(arguments: list[str], trial: Trial, metric: str, interrupt: Interrupt
     with refused_in_a_line():
         cli = TrainCLI(arguments)
         start = prepare(cli, anew=True)
+        measure(cli)
         find_head(cli, start.recipe)
         callbacks = [interrupt, EpochSeed(cli.datamodule.seed), report]
-        trainer = cli.instantiate_trainer(logger=False, enable_checkpointing=False, extra=callbacks)
+        one = alone_on(own_device(cli.config.trainer))
+        trainer = cli.instantiate_trainer(logger=False, enable_checkpointing=False, extra=callbacks, **one)
         if start.trains:
             trainer.fit(cli.model, datamodule=cli.datamodule)
         else:
             trainer.validate(cli.model, cli.datamodule, verbose=False)
+        make_room(cli.datamodule.cache_dir)
     return report.value()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bluebird.cli.training.mishaps import memory_in_a_line
+from bluebird.cli.training.mishaps import looking_in_a_line, memory_in_a_line
 from bluebird.cli.training.parser import TrainCLI
 from bluebird.cli.training.trial import freed_afterwards, is_out_of_memory
 from bluebird.errors import TrainingError
@@ -97,3 +97,21 @@ def test_what_torch_says_of_memory_is_known() -> None:
     assert is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 5.00 GB)"))
     assert not is_out_of_memory(RuntimeError("shapes do not fit"))
     assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_running_out_of_memory_where_nothing_is_trained_names_no_batch_size() -> None:
+    with pytest.raises(TrainingError, match=r"whatever the batch size.*choose smaller pictures"), looking_in_a_line():
+        torch.empty(2**60)
+
+
+def test_a_process_of_several_that_runs_out_of_memory_tries_nothing_alone(
+    make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = TrainCLI(small_run(make_folder(), tmp_path / "runs"))
+    monkeypatch.setattr("bluebird.cli.training.mishaps.fits", None)  # any attempt would fail
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        with pytest.raises(TrainingError, match=r"size of 8 for each process: try .*size 4"), memory_in_a_line(cli):
+            torch.empty(2**60)
+    finally:
+        torch.distributed.destroy_process_group()

@@ -90,6 +90,12 @@ def test_a_search_that_was_killed_and_interrupted_ends_as_one_that_was_not(
     assert best.items() >= undisturbed.items()
 
 
+def test_a_trial_takes_one_of_several_devices(birds: Path, searched: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main(command(birds, out, "--trainer.strategy", "ddp", "--trainer.devices", "2")) == 0
+    assert rows(out) == rows(searched)
+
+
 def test_more_trials_are_added_to_those_that_are_there(birds: Path, searched: Path, tmp_path: Path) -> None:
     out = shutil.copytree(searched, tmp_path / "out")
     assert main(command(birds, out, "--trials", "4")) == 0
