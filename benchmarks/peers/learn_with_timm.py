@@ -21,7 +21,8 @@ NAMES = {"mobilenet_v2": "mobilenetv2_100"}
 BATCH, WORKERS = 32, 2
 OPTIMIZER, WEIGHT_DECAY = "adamw", 0.05
 FINE_TUNE_LR, SCRATCH_LR = 5e-4, 2e-3
-SCHEDULE, WARM_UP_EPOCHS, WARM_UP_LR = "cosine", 1, 1e-5
+SCHEDULE, WARM_UP_LR = "cosine", 1e-5
+WARM_UP_EPOCHS, WARM_UP_SHARE = 1, 0.2  # the latter of all epochs, where these are few
 SMOOTHING = 0.1  # this and the augmentation below are the defaults of train.py
 CROP_AREA = (0.35, 1.0)  # of the photo; the default, from 0.08 on, is meant for hundreds of epochs
 
@@ -59,7 +60,7 @@ def main() -> None:
     plan = job.plan(train, Rehearsal(network, lambda network, batch: loss(network(batch[0]), batch[1])), BATCH)
     lr = job.lr or (FINE_TUNE_LR if job.weights else SCRATCH_LR)
     optimizer = create_optimizer_v2(network, opt=OPTIMIZER, lr=lr, weight_decay=WEIGHT_DECAY)
-    warm_up = WARM_UP_EPOCHS if plan.epochs > 2 * WARM_UP_EPOCHS else 0
+    warm_up = min(WARM_UP_EPOCHS, WARM_UP_SHARE * plan.at_most)
     scheduler, _ = create_scheduler_v2(
         optimizer, SCHEDULE, plan.at_most, warmup_epochs=warm_up, warmup_lr=WARM_UP_LR, step_on_epochs=False,
         updates_per_epoch=len(train),
@@ -67,7 +68,7 @@ def main() -> None:
     steps = learn(network, train, val, loss, optimizer, scheduler, plan)
     probs = answers(network, test)
     places = {Path(name): row for row, name in enumerate(test.dataset.filenames(absolute=True))}
-    how = f"{steps / len(train):.1f} epochs, {OPTIMIZER} {lr:g}, {SCHEDULE}, {warm_up} of warm-up, batches of {BATCH}"
+    how = f"{steps / len(train):.1f} epochs, {OPTIMIZER} {lr:g}, {SCHEDULE}, {warm_up:g} of warm-up, batches of {BATCH}"
     job.write(probs[[places[file] for file in job.files("test")[0]]], how, plan.rehearsed)
 
 

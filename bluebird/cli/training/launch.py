@@ -107,7 +107,7 @@ def planned(cli: TrainCLI) -> Launch | None:
     silent = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
     options: dict[str, Any] = {name: settings[name] for name in ("accelerator", "devices", "num_nodes")}
     probe: Any = L.Trainer(strategy=named, **options | dict.fromkeys(silent, False))  # knows what auto means here
-    _check_torchrun(probe.world_size)
+    _check_started(probe.world_size)
     if probe.world_size == 1:
         return None
     _check(cli, named, probe.strategy.root_device.type)
@@ -123,12 +123,14 @@ def planned(cli: TrainCLI) -> Launch | None:
     )
 
 
-def _check_torchrun(wanted: int) -> None:
-    started = int(os.environ.get("WORLD_SIZE") or 1)
-    if "TORCHELASTIC_RUN_ID" in os.environ and started != wanted:
+def _check_started(wanted: int) -> None:
+    """That as many processes are asked for as somebody else has started, or each of them would train on its own."""
+    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    started = int(os.environ.get("WORLD_SIZE" if by_torchrun else "SLURM_STEP_NUM_TASKS") or 1)
+    if started != wanted and (by_torchrun or started > 1):
         raise UsageError(
-            f"torchrun has started {started} processes, and trainer.devices times trainer.num_nodes is {wanted}; set "
-            "both to what torchrun was told"
+            f"{'torchrun' if by_torchrun else 'srun'} has started {started} processes, and trainer.devices times "
+            f"trainer.num_nodes is {wanted}; set both to what is started"
         )
 
 

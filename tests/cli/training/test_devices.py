@@ -63,14 +63,19 @@ def test_without_a_gpu_it_computes_on_the_processor() -> None:
     assert alone_on(device)["devices"] == 1
 
 
-@pytest.mark.parametrize("started", ["2", "8"])
-def test_as_many_processes_as_torchrun_started_must_be_asked_for(
-    started: str, make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("starter", "environment"),
+    [
+        ("torchrun", {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "8", "RANK": "0", "LOCAL_RANK": "0"}),
+        ("srun", {"SLURM_STEP_NUM_TASKS": "8"}),
+    ],
+)
+def test_as_many_processes_as_were_started_must_be_asked_for(
+    starter: str, environment: dict[str, str], make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cli = TrainCLI(small_run(make_folder(4), tmp_path / "runs"))
-    for name, value in {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": started, "RANK": "0", "LOCAL_RANK": "0"}.items():
+    assert planned(cli) is None
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(
-        UsageError, match=f"torchrun has started {started} processes, and trainer.devices times .* is 1"
-    ):
+    with pytest.raises(UsageError, match=rf"{starter} has started 8 processes, and trainer\.devices times .* is 1"):
         planned(cli)
