@@ -21,11 +21,12 @@ class Choice:
     reason: str
 
 
-def choose_recipe(class_counts: Sequence[int], has_weights: bool) -> Choice:
+def choose_recipe(class_counts: Sequence[int], has_weights: bool, by_covariance: bool = False) -> Choice:
     """The recipe for K classes with so many training pictures each.
 
     Without weights there is nothing to transfer. With up to 2 pictures of a class (in the middle of all classes) their
-    mean tells more than a fit; with up to 30 a fit of the head alone; with more, all layers can learn.
+    mean tells more than a fit, unless features are pooled by covariance; with up to 30 a fit of the head alone; with
+    more, all layers can learn.
 
     Source: measured, see docs/transfer.md; of the second limit only that 15 pictures lie below it.
     """
@@ -33,7 +34,7 @@ def choose_recipe(class_counts: Sequence[int], has_weights: bool) -> Choice:
         return Choice("scratch", "there are no weights to start from")
     middle = median(class_counts)
     known = f"the middle class has {middle:g} picture{'' if middle == 1 else 's'} to learn from"
-    if middle <= _FEW:
+    if middle <= _FEW and not by_covariance:
         return Choice("few_shot", f"{known}: too few to fit anything to")
     if middle <= _SOME:
         return Choice("probe", f"{known}: enough for the last layer, too few for all")

@@ -23,6 +23,10 @@ def test_the_middle_class_decides(counts: list[int], recipe: str) -> None:
     assert f"the middle class has {sorted(counts)[len(counts) // 2]} picture" in choice.reason
 
 
+def test_by_covariance_a_fit_tells_more_from_the_first_picture_on() -> None:
+    assert choose_recipe([1, 1], has_weights=True, by_covariance=True).recipe == "probe"
+
+
 def test_without_weights_one_begins_from_scratch() -> None:
     assert choose_recipe([5000] * 10, has_weights=False).recipe == "scratch"
 

@@ -55,7 +55,8 @@ def prepare(cli: TrainCLI, anew: bool) -> Start:
         raise UsageError(f"--recipe {asked} begins with weights; name them with --weights FILE, or --weights hub")
     notes = [load_pretrained(cli.model.network, weights)] if weights and anew else []
     if asked == "auto":
-        choice = choose_recipe(cli.datamodule.class_counts, bool(weights))
+        by_covariance = getattr(cli.model.network, "pool", None) is not None
+        choice = choose_recipe(cli.datamodule.class_counts, bool(weights), by_covariance)
         return Start(choice.recipe, notes, [f"recipe {choice.recipe}: {choice.reason}"] if weights else [])
     return Start(asked, notes)
 

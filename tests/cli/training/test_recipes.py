@@ -209,11 +209,16 @@ def test_fine_tuning_that_only_unlearns_hands_over_the_probe_that_it_began_with(
     assert load_model(run).fingerprint == load_model(beginning).fingerprint
 
 
-@pytest.mark.parametrize(("count", "recipe"), [(4, "few_shot"), (8, "probe"), (46, "fine_tune")])
-def test_where_nobody_chooses_the_number_of_pictures_does_and_says_so(
-    count: int, recipe: str, weights: Path, make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert train(make_folder(count), tmp_path, weights) == 0
+@pytest.mark.parametrize(
+    ("count", "pooling", "recipe"),
+    [(4, "as_built", "few_shot"), (4, "covariance", "probe"), (8, "as_built", "probe"), (46, "as_built", "fine_tune")],
+)
+def test_where_nobody_chooses_the_number_of_pictures_and_the_pooling_do_and_it_is_said(
+    count: int, pooling: str, recipe: str, weights: Path, make_folder: MakeFolder, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    options = ["--data.image_size", "64", "--model.network.init_args.pooling", pooling]
+    assert train(make_folder(count), tmp_path, weights, *options) == 0
     assert f"recipe {recipe}: the middle class has" in capsys.readouterr().out
 
 
