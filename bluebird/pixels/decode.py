@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import EpsImagePlugin, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from bluebird.errors import UnreadablePictureError
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 178_956_970
 """Largest width x height that is decoded: Pillow's own limit for a decompression bomb (537 MB of RGB)."""
+
+PROGRAMS = ("EPS", "IPTC")
+"""Formats whose reading may run what is read: Pillow hands PostScript to Ghostscript, and IPTC may wrap PostScript."""
+
+EpsImagePlugin.gs_binary = False  # Pillow's word for: there is no Ghostscript, whatever else may wrap PostScript
 
 PAPER = (255, 255, 255)
 """What shows through where a picture is transparent."""
@@ -107,7 +112,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def _refuse_unsafe(image: Image.Image, path: str | PathLike[str]) -> None:
     """Judge by the header alone, before a pixel is decoded."""
     width, height = image.size
-    if image.format == "EPS":  # to read one is to run it: Pillow would hand it to Ghostscript
+    if image.format in PROGRAMS:
         raise UnreadablePictureError(path, "PostScript is a program, not a picture; convert it first")
     if width * height > MAX_PIXELS:
         raise UnreadablePictureError(

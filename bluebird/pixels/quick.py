@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from bluebird.errors import UnreadablePictureError
-from bluebird.pixels.decode import MAX_PIXELS, decode_bytes, to_rgb
+from bluebird.pixels.decode import MAX_PIXELS, PROGRAMS, decode_bytes, to_rgb
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,7 +119,7 @@ def load(data: bytes, name: str | PathLike[str], image_size: int) -> Loaded:
 
 def _quickly(data: bytes, image_size: int) -> Loaded | None:
     with Image.open(io.BytesIO(data)) as image:
-        is_safe = image.format != "EPS" and image.width * image.height <= MAX_PIXELS
+        is_safe = image.format not in PROGRAMS and image.width * image.height <= MAX_PIXELS
         return _load(image, data, image_size) if is_safe else None
 
 

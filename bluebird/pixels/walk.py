@@ -49,10 +49,17 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
         return
     seen.add((status.st_dev, status.st_ino))
     for entry in ordered:
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _walk(Path(entry.path), seen)
         else:
             yield Path(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a folder that cannot be entered
+        return False
 
 
 def is_hidden_name(name: str) -> bool:

@@ -3,6 +3,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import struct
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from bluebird.errors import UnreadablePictureError
 from bluebird.pixels.decode import MAX_PIXELS, decode_bytes
 from bluebird.pixels.quick import dhash, load, room, shrink
 from bluebird.pixels.squeeze import squeeze
+from tests.conftest import REPOSITORY
 
 UPRIGHT = range(1, 9)
 
@@ -187,9 +191,31 @@ def test_postscript_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         image.load()
     assert (tmp_path / "run").exists()  # this is how it would show
     (tmp_path / "run").unlink()
-    with pytest.raises(UnreadablePictureError, match="PostScript"):
-        shrink(postscript, "a.eps", 32)
-    assert not (tmp_path / "run").exists()
+    for data in (postscript, _wrapped(postscript)):
+        with pytest.raises(UnreadablePictureError, match="PostScript"):
+            shrink(data, "a.jpg", 32)
+        with pytest.raises(UnreadablePictureError, match="PostScript"):
+            decode_bytes(data, "a.jpg")
+        assert not (tmp_path / "run").exists()
+
+
+def _wrapped(picture: bytes) -> bytes:
+    """A file of another format as the image of an IPTC file, which Pillow opens like any other."""
+    fields = {(3, 60): b"\1\0", (3, 20): b"\24", (3, 30): b"\12", (3, 120): b"\5", (8, 10): picture}
+    return b"".join(bytes([0x1C, *tag]) + struct.pack(">H", len(data)) + data for tag, data in fields.items())
+
+
+def test_ghostscript_is_hidden_from_pillow_however_postscript_is_wrapped(tmp_path: Path) -> None:
+    ghostscript = tmp_path / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path / 'run'}\n")
+    ghostscript.chmod(0o755)
+    reads = "import sys, io\nfrom PIL import Image\n{}\nImage.open(io.BytesIO(sys.stdin.buffer.read())).load()"
+    wrapped = _wrapped(encoded(scene(20, 10), "EPS"))
+    for loaded, runs in (("", True), ("import bluebird.pixels.decode", False)):
+        command, environment = [sys.executable, "-c", reads.format(loaded)], {"PATH": f"{tmp_path}:/bin:/usr/bin"}
+        subprocess.run(command, input=wrapped, env=os.environ | environment, capture_output=True, cwd=REPOSITORY)
+        assert (tmp_path / "run").exists() == runs
+        (tmp_path / "run").unlink(missing_ok=True)
 
 
 def test_real_photos_look_as_they_do_the_slow_way(real_pictures: Path) -> None:
