@@ -68,6 +68,8 @@ def test_a_line_that_is_missing_or_stands_there_twice_is_refused(out: Path, caps
     lines = table.read_text().splitlines()
     table.write_text("\n".join(lines[:-1]))
     assert "not the pictures of the sample" in refusal(capsys, labelled(out))
+    table.write_text("\n".join([*lines[:-1], lines[-1][:2]]))  # cut within its first column
+    assert f"line {len(lines)}: no path; is the line whole?" in refusal(capsys, labelled(out))
     table.write_text("\n".join([*lines, lines[3]]))
     assert f"line 9: {lines[3].split(',')[1]!r} stands there twice" in refusal(capsys, labelled(out))
 

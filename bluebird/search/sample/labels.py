@@ -71,6 +71,8 @@ def read_labels(path: Path) -> Labels:
     try:
         for row in rows:
             where, name, said = f"{str(path)!r}, line {rows.line_num}", row["path"], (row["shows"] or "").strip()
+            if not name:
+                raise DataError(f"{where}: no path; is the line whole?")
             if said.lower() not in _MEANT:
                 raise DataError(f"{where}: shows is {said!r}; expected yes, no or nothing")
             if name in labels:

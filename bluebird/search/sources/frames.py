@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _FORWARD_SECONDS = 5.0  # up to here decoding goes on; seeking would start at a key frame, mostly before that
 _TOLERANCE_SECONDS = 1.0  # by which a container may be wrong about its length
+_LONGEST_SECONDS = 30 * 86400.0  # of one file; beyond, a time in it is wrong
 _HALF_A_NAME = 0.0005  # names have milliseconds
 
 
@@ -46,10 +47,13 @@ class Video:
         """0, `every_seconds`, twice that ... in seconds before the end, rounded to milliseconds.
 
         Raises:
-            ValueError: after the last, where the file ends before the video does. A transport stream (`.mts`)
-                does not say how long it is, so there it is not seen.
+            ValueError: before the first, where it would last for more than a month; after the last, where the file
+                ends before the video does. A transport stream (`.mts`) does not say how long it is, so there it is
+                not seen.
         """
         end, promised = self._ends()
+        if end > _LONGEST_SECONDS:
+            raise ValueError(f"its times cannot be right: they say that it lasts {end / 86400:,.0f} days")
         number = 0
         while number == 0 or number * every_seconds < end - _HALF_A_NAME:
             yield round(float(number * every_seconds), 3)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import pickle
 from collections.abc import Callable, Sequence
@@ -131,6 +132,20 @@ def test_a_broken_film_is_one_file_with_its_reason(
         source.read("a.mp4")
     assert "\n" not in caught.value.reason
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_film_with_a_time_that_cannot_be_is_one_file_with_its_reason(tmp_path: Path) -> None:
+    with av.open(tmp_path / "a.mkv", "w") as file:
+        stream = file.add_stream("mpeg4", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        frames = [av.VideoFrame.from_ndarray(np.zeros((32, 64, 3), np.uint8), format="rgb24") for _ in range(4)]
+        *packets, last = [packet for frame in [*frames, None] for packet in stream.encode(frame)]
+        last.pts = last.dts = 56 * 365 * 86400 * RATE  # as if it had begun in 1970
+        file.mux([*packets, last])
+    source = _source(tmp_path / "a.mkv")
+    assert [found.name for found in itertools.islice(source, 3)] == ["a.mkv"]
+    with pytest.raises(UnreadablePictureError, match="its times cannot be right: they say that it lasts 20,440 days"):
+        source.read("a.mkv")
 
 
 def test_sound_alone_has_no_pictures(tmp_path: Path) -> None:
