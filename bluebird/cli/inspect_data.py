@@ -7,12 +7,14 @@ from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from bluebird.bundle import load_model
 from bluebird.cli.choose import choose_device
 from bluebird.cli.mute import mute_c_libraries
+from bluebird.engines.engine import AT_ONCE
 from bluebird.engines.opened import open_engine
 from bluebird.errors import OutputError, UsageError
 from bluebird.inspection import Inspection, Judge, inspect, write_csv, write_json, write_page
@@ -43,7 +45,8 @@ def _judge(model: Path | None) -> tuple[int, Judge]:
     engine, _ = open_engine(bundle, model, "torch", choose_device("auto", "torch"))
 
     def features(squares: Tensor) -> NDArray[np.float32]:
-        return np.asarray(engine.ask(squares).features.numpy(), np.float32)
+        parts = [engine.ask(some).features for some in torch.split(squares, AT_ONCE)]
+        return np.asarray(torch.cat(parts).numpy(), np.float32)
 
     return bundle.preprocessing.image_size, Judge(features, f"the features of {model}", is_network=True)
 

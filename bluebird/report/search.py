@@ -33,7 +33,7 @@ FEW = 5
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure and the interval that 95 of 100 such test sets would give it."""
+    """A figure and its 95 % interval: of 100 such test sets about 95 give one with the figure of an endless set."""
 
     value: float
     low: float

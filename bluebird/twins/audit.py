@@ -43,7 +43,8 @@ class GradientAudit(L.Callback):
     more: below 1e-11 for both.
 
     Raises:
-        UsageError: a number of steps below 1; a training by hand, or one that adds up batches or mixes pictures.
+        UsageError: a number of steps below 1; a training by hand, or one that adds up batches, mixes pictures or scales
+            gradients.
     """
 
     def __init__(self, every_n_steps: int | None = None) -> None:
@@ -61,6 +62,8 @@ class GradientAudit(L.Callback):
             raise UsageError(
                 f"trainer.accumulate_grad_batches is {trainer.accumulate_grad_batches}; an audit takes one batch a step"
             )
+        if trainer.precision == "16-mixed":
+            raise UsageError("audit.every_n_steps is set and 16-mixed scales gradients; take bf16-mixed or 32-true")
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: tuple[Tensor, Tensor], batch_idx: int

@@ -89,7 +89,8 @@ def draw_scores(scores: Doubles, relevant: NDArray[np.bool_], target: str) -> Fi
     axes.hist(scores[relevant], edges, histtype="step", color=BLUE, linewidth=2, hatch="//", label=target)
     axes.set_yscale("log")
     axes.set_xlim(0, 1)
-    axes.legend(loc="upper center", frameon=False)
+    for text in axes.legend(loc="upper center", frameon=False).get_texts():
+        text.set_parse_math(False)
     return figure
 
 
@@ -108,8 +109,8 @@ def draw_confusion(matrix: NDArray[np.int64], classes: Sequence[str], marked: Se
     image = axes.imshow(shares, cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
     figure.colorbar(image, label="share of the class", format=PercentFormatter(1, 0), shrink=0.8)
     if len(classes) <= _NAMED:
-        axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=8)
-        axes.set_yticks(range(len(classes)), classes, fontsize=8)
+        axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=8, parse_math=False)
+        axes.set_yticks(range(len(classes)), classes, fontsize=8, parse_math=False)
     else:
         axes.set_xlabel("taken for (classes by number, in the order of their names)")
     for index in marked:

@@ -43,6 +43,21 @@ def test_every_figure_can_be_read_in_grey_and_says_what_its_axes_are(name: str) 
     assert np.ptp(_grey(DRAWN[name]).astype(int)) > 150
 
 
+def test_names_with_dollar_signs_are_written_as_they_are() -> None:
+    name = "A$_$B"  # no formula, and matplotlib takes it for one
+    ranked = ranking(SCORES, RELEVANT)
+    for figure in (
+        figures.draw_looking(ranked, name),
+        figures.draw_precision_recall(ranked, name),
+        figures.draw_scores(SCORES, RELEVANT, name),
+        figures.draw_reliability([("with", DIAGRAM)], name, f"score of {name}", f"share of {name}"),
+        figures.draw_confusion(np.eye(2, dtype=np.int64), [name, "b"], [1]),
+    ):
+        file = io.BytesIO()
+        figure.savefig(file, format="svg")
+        assert file.getvalue().count(b"A$_$B") >= 1
+
+
 def test_the_looking_curve_is_drawn_through_the_points_of_the_ranking() -> None:
     curve = next(line for line in DRAWN["looking"].axes[0].lines if line.get_label() == "best first")
     looked, found = looking_curve(ranking(SCORES, RELEVANT))

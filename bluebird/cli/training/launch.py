@@ -141,6 +141,10 @@ def _check(cli: TrainCLI, strategy: str, device: str) -> None:
         raise UsageError("model.by_hand is on, which learns in one process; leave it out, or set --trainer.devices 1")
     if strategy == FSDP:
         _check_sharded(cli)
+    if cli.config.audit.every_n_steps is not None:
+        raise UsageError(
+            "audit.every_n_steps is set, and several processes average their gradients; set --trainer.devices 1"
+        )
     norms = any(isinstance(module, _BatchNorm) for module in cli.model.modules())
     if device == "cpu" and cli.config.trainer.sync_batchnorm and norms:
         raise UsageError("trainer: sync_batchnorm is on, and torch has it for GPUs only; leave it out on a CPU")

@@ -175,6 +175,7 @@ def test_a_loss_that_is_no_number_is_said_once(unbroken: Path, tmp_path: Path) -
         (["--trainer.strategy", "ddp_spawn"], "strategy is ddp_spawn, which is made for notebooks; expected ddp"),
         (["--trainer.sync_batchnorm", "true"], "torch has it for GPUs only"),
         (["--model.by_hand", "true"], "which learns in one process"),
+        (["--audit.every_n_steps", "2"], "and several processes average their gradients"),
     ],
 )
 def test_what_several_processes_cannot_do_is_refused(
