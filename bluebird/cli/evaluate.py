@@ -51,10 +51,10 @@ def _drawn_by(model: Path) -> tuple[dict[str, float], int]:
 
 def _learnt(model: Bundle, engine: Engine, judged: Judged) -> Said | None:
     """What the model says of pictures that it learnt from, where unknown ones are to be compared with them."""
-    if judged.said.known.all() or not judged.data.learnt:
+    rows = [row for row in judged.data.learnt if judged.data.labels[row] in model.classes]
+    if judged.said.known.all() or not rows:
         return None
-    said = ask(model, engine, judged.data, judged.data.learnt)
-    return said.of(said.known) if said.known.any() else None
+    return ask(model, engine, judged.data, rows, compared=True)
 
 
 def _say(report: Report, options: Namespace) -> None:

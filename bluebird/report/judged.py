@@ -22,6 +22,7 @@ UNKNOWN = -1
 """The target of a picture of a class that the model does not have."""
 
 Doubles: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.float32]
 Targets: TypeAlias = NDArray[np.int64]
 
 
@@ -29,12 +30,13 @@ Targets: TypeAlias = NDArray[np.int64]
 class Said:
     """What the model says of N pictures: logits (N, K) before the temperature, probs (N, K), features (N, F).
 
-    `targets` (N,) are the classes they were labelled with, `UNKNOWN` where the model has no such class.
+    `targets` (N,) are the classes they were labelled with, `UNKNOWN` where the model has no such class. Features are
+    there where somebody compares them, F may be thousands; else F is 0.
     """
 
     logits: Doubles
     probs: Doubles
-    features: Doubles
+    features: Floats
     targets: Targets
 
     @property
@@ -42,10 +44,6 @@ class Said:
         """Of which pictures the model has the class."""
         known: NDArray[np.bool_] = self.targets != UNKNOWN
         return known
-
-    def of(self, chosen: NDArray[np.bool_]) -> Said:
-        """The same of some of the pictures."""
-        return Said(self.logits[chosen], self.probs[chosen], self.features[chosen], self.targets[chosen])
 
 
 @dataclass(frozen=True)
@@ -103,18 +101,21 @@ def judge(model: Bundle, engine: Engine, data: Labelled, target: Sequence[str]) 
     return Judged(model, tuple(target), data, data.judging, said, said.probs[:, columns].sum(1).clip(0, 1), relevant)
 
 
-def ask(model: Bundle, engine: Engine, data: Labelled, rows: Sequence[int]) -> Said:
-    """What the model says of some of a folder's pictures, with a bar where that is a terminal."""
+def ask(model: Bundle, engine: Engine, data: Labelled, rows: Sequence[int], *, compared: bool | None = None) -> Said:
+    """What the model says of some of a folder's pictures, with a bar where that is a terminal.
+
+    Args:
+        compared: keep the features (default: where there are pictures of unknown classes).
+    """
     numbers = {name: number for number, name in enumerate(model.classes)}
     targets = np.array([numbers.get(data.labels[row], UNKNOWN) for row in rows], np.int64)
-    answers = []
+    width = None if compared or (compared is None and UNKNOWN in targets) else 0
+    parts = []
     with tqdm(total=len(rows), unit=" pictures", disable=None, dynamic_ncols=True, leave=False) as bar:
         for start in range(0, len(rows), AT_ONCE):
             part = rows[start : start + AT_ONCE]
-            answers.append(engine.ask(data.pictures(part)))
+            answers = engine.ask(data.pictures(part))
+            parts.append((answers.logits, answers.probs, answers.features[:, :width].clone()))
             bar.update(len(part))
-    logits, probs, features = (
-        torch.cat([getattr(answer, name) for answer in answers]).double().numpy()
-        for name in ("logits", "probs", "features")
-    )
-    return Said(logits, probs, features, targets)
+    logits, probs, features = (torch.cat(part) for part in zip(*parts, strict=True))
+    return Said(logits.double().numpy(), probs.double().numpy(), features.float().numpy(), targets)

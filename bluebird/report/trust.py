@@ -41,10 +41,11 @@ class Trust:
 
 def trust(judged: Judged) -> Trust:
     """Calibration on the pictures to judge by, none of which the temperature was fitted on."""
-    said = judged.said.of(judged.said.known)
-    plain = softmax(said.logits, axis=1)
-    right = said.probs.argmax(1) == said.targets
-    after, before = (reliability(probs.max(1), right) for probs in (said.probs, plain))
+    known = judged.said.known
+    calibrated, targets = judged.said.probs[known], judged.said.targets[known]
+    plain = softmax(judged.said.logits[known], axis=1)
+    right = calibrated.argmax(1) == targets
+    after, before = (reliability(probs.max(1), right) for probs in (calibrated, plain))
     return Trust(
         temperature=judged.model.temperature,
         pictures=len(right),
@@ -54,11 +55,11 @@ def trust(judged: Judged) -> Trust:
         target=reliability(judged.scores, judged.relevant),
         figures={
             name: {
-                "negative_log_likelihood": negative_log_likelihood(probs, said.targets),
-                "brier_score": brier_score(probs, said.targets),
+                "negative_log_likelihood": negative_log_likelihood(probs, targets),
+                "brier_score": brier_score(probs, targets),
                 "expected_calibration_error": expected_calibration_error(diagram),
             }
-            for name, probs, diagram in (("calibrated", said.probs, after), ("uncalibrated", plain, before))
+            for name, probs, diagram in (("calibrated", calibrated, after), ("uncalibrated", plain, before))
         },
     )
 

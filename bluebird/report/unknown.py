@@ -34,23 +34,20 @@ def open_set(judged: Judged, learnt: Said | None) -> OpenSet | None:
 
     `learnt` is what the model says of the pictures it was trained on, which some methods compare with.
     """
-    known, unknown = (judged.said.of(judged.said.known == flag) for flag in (True, False))
-    if not len(known.targets) or not len(unknown.targets):
+    known = judged.said.known
+    if known.all() or not known.any():
         return None
     methods = list(METHODS) if learnt is not None else _ALONE
     bank = _NOTHING if learnt is None else Bank(learnt.features, learnt.targets)
     tried: dict[str, tuple[Doubles, Doubles]] = {}
     for name in methods:
         try:
-            tried[name] = _familiarity(name, known, bank), _familiarity(name, unknown, bank)
+            familiarity = METHODS[name](Evidence(judged.said.logits, judged.said.features), bank)
         except DataError:  # the pictures to compare with are of too few kinds
             continue
+        tried[name] = familiarity[known], familiarity[~known]
     figures = {name: (auroc(a, b), false_positives_at_recall(a, b)) for name, (a, b) in tried.items()}
-    return OpenSet(len(known.targets), len(unknown.targets), figures, tried[USED])
-
-
-def _familiarity(name: str, said: Said, bank: Bank) -> Doubles:
-    return METHODS[name](Evidence(said.logits, said.features), bank)
+    return OpenSet(int(known.sum()), int((~known).sum()), figures, tried[USED])
 
 
 _ALONE = ["maximum softmax", "maximum logit", "energy"]  # these compare with no other pictures
