@@ -45,3 +45,15 @@ class BundleError(BluebirdError):
 
 class OutputError(BluebirdError):
     """A result cannot be written: no permission, no space, or something else is in the way."""
+
+
+_NO_MEMORY = ("out of memory", "can't allocate memory", "could not create a primitive", "bad_alloc",
+              "CUDNN_STATUS_NOT_SUPPORTED")  # fmt: skip
+"""What torch, oneDNN, C++ and cuDNN say, on CUDA, MPS and a CPU."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory was asked for which there is not, on any device."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)

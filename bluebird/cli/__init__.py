@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from bluebird import __version__
-from bluebird.errors import BluebirdError, UsageError
+from bluebird.errors import BluebirdError, UsageError, is_out_of_memory
 
 COMMANDS = {
     "train": "learn to tell birds apart, from a folder of labelled pictures (or painted ones)",
@@ -63,6 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone; nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as a shell tells of a program that the closed pipe ended
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return _fail(
+            "out of memory; end what else takes it, or give another --device or a smaller --batch-size, where "
+            f"bluebird {arguments[0]} --help has them"
+        )
     except OSError as error:
         place = f"{error.filename!r}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}")

@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from bluebird.errors import is_out_of_memory
 from bluebird.nets.familiarity import familiarity, novelty
 
 _ROWS, _LEAST = 8, 16
@@ -78,8 +79,8 @@ class Engine:
         """
         try:
             return self._ask(pixels)
-        except torch.OutOfMemoryError:
-            if len(pixels) <= _LEAST:
+        except (RuntimeError, MemoryError) as error:
+            if len(pixels) <= _LEAST or not is_out_of_memory(error):
                 raise
         halves = [self.ask(half) for half in pixels.tensor_split(2)]
         return Answers(*(torch.cat([getattr(half, name) for half in halves]) for name in Answers.__slots__))

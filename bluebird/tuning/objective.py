@@ -9,12 +9,8 @@ from typing import Literal
 
 import lightning as L
 import optuna
-import torch
 
-from bluebird.errors import TrainingError, UsageError
-
-_NO_MEMORY = ("out of memory", "can't allocate memory")
-"""What CUDA and MPS say in a RuntimeError, and what torch's allocator on the CPU does."""
+from bluebird.errors import TrainingError, UsageError, is_out_of_memory
 
 
 @dataclass(frozen=True)
@@ -76,11 +72,6 @@ def attempt(train: Callable[[], float]) -> Outcome:
     except (UsageError, TrainingError) as error:
         return Outcome("failed", reason=" ".join(str(error).split()))
     except (MemoryError, RuntimeError) as error:
-        if not _lacks_memory(error):
+        if not is_out_of_memory(error):
             raise
         return Outcome("failed", reason="out of memory")
-
-
-def _lacks_memory(error: Exception) -> bool:
-    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return known or any(words in str(error) for words in _NO_MEMORY)

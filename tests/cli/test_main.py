@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import bluebird
 from bluebird.cli import COMMANDS, main
@@ -34,6 +35,15 @@ def test_an_unknown_command_is_refused_in_one_line(capsys: pytest.CaptureFixture
     assert main(["serch"]) == 2
     expected = f"bluebird: no command 'serch'; expected one of {', '.join(COMMANDS)}\n"
     assert capsys.readouterr().err == expected
+
+
+def test_running_out_of_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("bluebird.cli.seven.run", lambda _: torch.empty(2**60))
+    assert main(["seven"]) == 2
+    assert capsys.readouterr().err.startswith("bluebird: out of memory; end what else takes it")
+    monkeypatch.setattr("bluebird.cli.seven.run", lambda _: torch.ones(2) + torch.ones(3))
+    with pytest.raises(RuntimeError, match="size of tensor"):  # a fault of the program
+        main(["seven"])
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["seven", "--epochs", "2"]])

@@ -133,7 +133,10 @@ def test_the_number_of_threads_changes_no_bit_either(network: Network) -> None:
             assert torch.equal(there.features, here.features)
 
 
-def test_what_does_not_fit_into_the_memory_of_a_device_is_asked_for_in_halves() -> None:
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("MPS backend out of memory")], ids=str
+)
+def test_what_does_not_fit_into_the_memory_of_a_device_is_asked_for_in_halves(error: RuntimeError) -> None:
     runtime = Torch(_bundle(_mlp()))
     seen = []
 
@@ -143,7 +146,7 @@ def test_what_does_not_fit_into_the_memory_of_a_device_is_asked_for_in_halves() 
         def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             seen.append(len(pixels))
             if len(pixels) > 16:
-                raise torch.OutOfMemoryError("CUDA out of memory")
+                raise error
             return runtime(pixels)
 
     expected = Engine(runtime, []).ask(_pictures(50))

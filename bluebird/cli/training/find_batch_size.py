@@ -11,8 +11,8 @@ import lightning as L
 import torch
 
 from bluebird.cli.training.parser import TrainCLI
-from bluebird.cli.training.trial import freed_afterwards, is_out_of_memory, num_training_pictures, run_trial
-from bluebird.errors import TrainingError
+from bluebird.cli.training.trial import freed_afterwards, num_training_pictures, run_trial
+from bluebird.errors import TrainingError, is_out_of_memory
 
 _SMALLEST = 8
 _STEPS, _SECONDS = 1000, 1.0  # at most, for one size

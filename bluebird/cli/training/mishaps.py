@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 
 from bluebird.cli.training.parser import TrainCLI
-from bluebird.cli.training.trial import fits, freed_afterwards, is_out_of_memory, num_training_pictures
+from bluebird.cli.training.trial import fits, freed_afterwards, num_training_pictures
 from bluebird.engines.engine import AT_ONCE
-from bluebird.errors import TrainingError
+from bluebird.errors import TrainingError, is_out_of_memory
 
 _LOOKING = (
     f"out of memory while the network looks at {AT_ONCE} pictures at a time, whatever the batch size, or while the "

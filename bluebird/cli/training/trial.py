@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import lightning as L
-from lightning.pytorch.utilities.memory import garbage_collection_cuda, is_oom_error
+from lightning.pytorch.utilities.memory import garbage_collection_cuda
 
 from bluebird.cli.training.devices import alone_on, own_device
 from bluebird.cli.training.parser import TrainCLI
-
-_NO_MEMORY = ("can't allocate memory", "could not create a primitive", "bad_alloc", "out of memory")
-"""What torch, oneDNN and C++ say on a CPU, and MPS."""
+from bluebird.errors import is_out_of_memory
 
 
 def run_trial(cli: TrainCLI, num_steps: int, callback: L.Callback, batch_size: int | None = None) -> None:
@@ -35,13 +33,6 @@ def run_trial(cli: TrainCLI, num_steps: int, callback: L.Callback, batch_size: i
         trainer.fit(cli.model, datamodule=data)
     finally:
         data.batch_size = before
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory was asked for which there is not, on any device."""
-    if isinstance(error, MemoryError) or is_oom_error(error):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import torch
 
 from bluebird.cli.training.mishaps import looking_in_a_line, memory_in_a_line
 from bluebird.cli.training.parser import TrainCLI
-from bluebird.cli.training.trial import freed_afterwards, is_out_of_memory
-from bluebird.errors import TrainingError
+from bluebird.cli.training.trial import freed_afterwards
+from bluebird.errors import TrainingError, is_out_of_memory
 from tests.conftest import REPOSITORY, MakeFolder, small_run
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # as the command line has it: libraries advise programmers
