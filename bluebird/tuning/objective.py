@@ -37,9 +37,16 @@ class EpochReport(L.Callback):
     def __init__(self, trial: optuna.Trial, metric: str) -> None:
         self.trial = trial
         self.metric = metric
-        self._curve: list[tuple[float, float]] = []  # validation loss and metric
+        self._start: list[tuple[float, float]] = []  # validation loss and metric of what the training begins with
+        self._curve: list[tuple[float, float]] = []  # and of each epoch
+
+    def on_sanity_check_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.num_sanity_val_steps == math.inf:
+            self._start = [(float(trainer.callback_metrics["val/loss"]), float(trainer.callback_metrics[self.metric]))]
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.sanity_checking:
+            return
         loss, value = (float(trainer.callback_metrics[name]) for name in ("val/loss", self.metric))
         if not (math.isfinite(loss) and math.isfinite(value)):
             raise TrainingError(f"the validation loss became {loss} in epoch {trainer.current_epoch + 1}")
@@ -56,7 +63,7 @@ class EpochReport(L.Callback):
         """
         if not self._curve:
             raise UsageError("trainer: no epoch was trained and validated; ask for one")
-        return min(self._curve, key=lambda point: point[0])[1]
+        return min([*self._start, *self._curve], key=lambda point: point[0])[1]
 
 
 def attempt(train: Callable[[], float]) -> Outcome:

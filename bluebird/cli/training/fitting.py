@@ -49,8 +49,7 @@ def make_trainer(cli: TrainCLI, folder: Path, kept: Kept | None, interrupt: Inte
         TrainingBar(),
     ]
     profiler = cli.config.trainer.profiler or TimeTable()
-    validates_first = start.recipe == "fine_tune" and not kept  # the beginning may be the best of it
-    first = {"num_sanity_val_steps": -1} if validates_first else {}
+    first = {} if kept else start.first
     return cli.instantiate_trainer(logger=logger, extra=callbacks, profiler=profiler, **first)
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -33,6 +34,11 @@ class Start:
     recipe: Recipe
     notes: list[str]
     reasons: list[str] = field(default_factory=list)
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """Settings of the trainer by which what it begins with is validated, where that may be the best of it."""
+        return {"num_sanity_val_steps": -1} if self.recipe == "fine_tune" else {}
 
     @property
     def trains(self) -> bool:

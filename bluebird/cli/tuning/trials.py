@@ -114,8 +114,8 @@ def _train(arguments: list[str], trial: Trial, metric: str, interrupt: Interrupt
         measure(cli)
         find_head(cli, start.recipe)
         callbacks = [interrupt, EpochSeed(cli.datamodule.seed), report]
-        one = alone_on(own_device(cli.config.trainer))
-        trainer = cli.instantiate_trainer(logger=False, enable_checkpointing=False, extra=callbacks, **one)
+        settings = alone_on(own_device(cli.config.trainer)) | start.first
+        trainer = cli.instantiate_trainer(logger=False, enable_checkpointing=False, extra=callbacks, **settings)
         if start.trains:
             trainer.fit(cli.model, datamodule=cli.datamodule)
         else:

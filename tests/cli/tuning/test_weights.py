@@ -29,3 +29,7 @@ def test_recipes_from_weights_are_searched_and_judged_as_they_are_trained(tmp_pa
     assert judged is not None
     loss = torch.nn.functional.cross_entropy(torch.as_tensor(judged.logits), torch.as_tensor(judged.targets))
     assert min(found.values()) == pytest.approx(float(loss), rel=1e-4)
+    unlearning = ["--recipe", "fine_tune", "--model.optimizer.init_args.maximize", "true", "--trials", "1"]
+    space = "model.optimizer.init_args.lr: [0.01]"
+    assert main(command(root, tmp_path / "uphill", *begun, *unlearning, space=space)) == 0
+    assert float(rows(tmp_path / "uphill")[0]["val/loss"]) == pytest.approx(found["probe"], rel=1e-4)
