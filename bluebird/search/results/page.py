@@ -18,6 +18,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from string import Template
 from typing import Any, TextIO
+from urllib.parse import urlsplit, urlunsplit
 
 from bluebird.files import whole
 from bluebird.pages import house_style, json_block, policy
@@ -129,7 +130,7 @@ def _template(results: Results) -> str:
     script = '"use strict";\n' + "\n".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     values = {
         "target": results.wanted,
-        "root": printable(results.root),
+        "root": printable(without_secrets(results.root)),
         "model": printable(results.model),
         "posted": f"{datetime.now():%Y-%m-%d %H:%M}",
         **{name: f"{getattr(results, name):,}" for name in ("scored", "failed", "skipped")},
@@ -137,3 +138,11 @@ def _template(results: Results) -> str:
     page = Template((folder / "page.html").read_text(encoding="utf-8"))
     blocks = {"policy": policy(style, script), "style": style, "script": script}
     return page.substitute({k: escape(v) for k, v in values.items()}, **blocks)
+
+
+def without_secrets(root: str) -> str:
+    """A URL without name, password and query, which may be a key, for a page is made to be shown; a path as it is."""
+    if "://" not in root:
+        return root
+    parts = urlsplit(root)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -52,6 +52,22 @@ def _cards(page: _Reader) -> list[dict[str, Any]]:
     return [card for block in page.of("cards") for card in json.loads(block)]
 
 
+@pytest.mark.parametrize(
+    ("root", "shown"),
+    [
+        ("ftp://me:secret@nas/photos", "ftp://nas/photos"),
+        ("https://host:8080/birds/?X-Amz-Signature=secret#secret", "https://host:8080/birds/"),
+        ("s3://bucket/birds", "s3://bucket/birds"),
+        ("/photos/what@home?", "/photos/what@home?"),
+    ],
+)
+def test_the_page_shows_no_password_and_no_key_of_a_url(root: str, shown: str, tmp_path: Path) -> None:
+    _page(replace(results([find(1, "a.jpg", 0.9)]), root=root), tmp_path / "finds.html")
+    text = (tmp_path / "finds.html").read_text("utf-8")
+    assert shown in text
+    assert "secret" not in text
+
+
 def test_a_card_tells_what_is_known_of_a_find(tmp_path: Path) -> None:
     one = find(1, "in/a.jpg", 0.875, taken="2024-05-12T06:14:09", novelty=0.5)
     (card,) = _cards(_page(results([one]), tmp_path / "finds.html"))
