@@ -52,8 +52,12 @@ def find_copies(listing: Listing, looks: Looks) -> list[Problem]:
     labels = np.array([listing.classes.index(sample.label) for sample in listing.samples], np.int64)
     looks = looks.in_order(np.argsort(splits[looks.rows], kind="stable"))
     found: list[Problem] = []
+    contents = np.unique(looks.digests, return_inverse=True)[1]
     for later, earlier, bits in alike(looks.hashes):
-        same = looks.digests[later] == looks.digests[earlier]
+        same = contents[later] == contents[earlier]
+        # first, for of a night's black frames each is paired with each
+        possible = same | ~(looks.plain[later] | looks.plain[earlier])
+        later, earlier, bits, same = (values[possible] for values in (later, earlier, bits, same))
         kept = same | _are_alike(looks, later, earlier)
         pairs = later[kept], earlier[kept], bits[kept]
         found += _problems(listing, looks, pairs, same[kept], splits, labels)
@@ -62,7 +66,7 @@ def find_copies(listing: Listing, looks: Looks) -> list[Problem]:
 
 def _are_alike(looks: Looks, later: Numbers, earlier: Numbers) -> NDArray[np.bool_]:
     correlation = np.einsum("ij,ij->i", looks.colours[later], looks.colours[earlier])
-    certain: NDArray[np.bool_] = (correlation >= ALIKE_COLOURS) & ~(looks.plain[later] | looks.plain[earlier])
+    certain: NDArray[np.bool_] = correlation >= ALIKE_COLOURS
     return certain
 
 
