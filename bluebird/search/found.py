@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,3 +43,17 @@ class Source(Protocol):
             UnreadablePictureError: it is gone, locked, broken or no regular file.
         """
         ...
+
+
+_listeners: list[Callable[[], None]] = []
+
+
+def going_on() -> None:
+    """Said by a source on a long way to a file, as by one that unpacks gigabytes to get at it: it has not stalled."""
+    for listener in _listeners:
+        listener()
+
+
+def when_going_on(listener: Callable[[], None]) -> None:
+    """Call `listener`, in this process, whenever a source says so."""
+    _listeners.append(listener)

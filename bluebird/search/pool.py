@@ -70,6 +70,7 @@ class DecodePool:
         num_workers: how many processes.
         timeout_seconds: a picture that takes longer, reading included, is given up.
         max_bytes: of memory for one worker (on Linux); a picture that needs more is given up.
+        patient: while a source gets on, on its way to a picture deep in an archive, the time does not count.
 
     Attributes:
         known: contents by name, by the digest of their file; a file with one of those under its name is read, not
@@ -83,8 +84,10 @@ class DecodePool:
         num_workers: int = 2,
         timeout_seconds: float = 10.0,
         max_bytes: int = 2 * 2**30,
+        *,
+        patient: bool = True,
     ) -> None:
-        self._orders = Orders(source, image_size, timeout_seconds, max_bytes)
+        self._orders = Orders(source, image_size, timeout_seconds, max_bytes, patient)
         self.known: dict[str, Mapping[bytes, Any]] = {}
         self._num_workers = num_workers
         self._workers: list[Worker] = []

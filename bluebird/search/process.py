@@ -71,7 +71,7 @@ class Worker:
         self._process = process
         self._image_size = image_size
         self._halves = deque([0, Slots.chunk_size(image_size)])  # where each half of the slots begins; the next first
-        self._seen = (NOTHING, 0.0)
+        self._seen = ((NOTHING, 0), 0.0)
 
     @classmethod
     def start(cls, orders: Orders) -> Worker:
@@ -141,11 +141,11 @@ class Worker:
         return (result.clone() if pixels.shape[:2] == result.shape[1:] else result), answer.facts  # the slot is reused
 
     def is_overdue(self, seconds: float) -> bool:
-        """Whether the pool has watched it at one and the same picture for so long."""
-        number, now = self.slots.at, time.monotonic()
-        if number != self._seen[0]:
-            self._seen = (number, now)
-        return number != NOTHING and now - self._seen[1] > seconds
+        """Whether the pool has watched it at one and the same picture, without a sign of life, for so long."""
+        place, now = (self.slots.at, self.slots.signs), time.monotonic()
+        if place != self._seen[0]:
+            self._seen = (place, now)
+        return place[0] != NOTHING and now - self._seen[1] > seconds
 
     def end(self, patience_seconds: float) -> int | None:
         """Its exit code, a signal's number negative; None where it had to be killed, if that helped at all."""

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from bluebird.errors import UnreadablePictureError
 from bluebird.pixels.quick import Facts, content_digest, load, room
-from bluebird.search.found import Source
+from bluebird.search.found import Source, when_going_on
 
 OUT_OF_MEMORY = 77
 """Exit code of a worker that met its memory limit."""
@@ -45,6 +45,7 @@ class Orders:
     image_size: int
     timeout_seconds: float
     max_bytes: int
+    patient: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,15 @@ class Answer:
 
 
 class Slots:
-    """Memory that a worker shares with its pool: the number of the picture it is at, and room for two chunks of pixels.
+    """Memory that a worker shares with its pool: the number of the picture it is at, its signs of life, and room for
+    two chunks of pixels.
 
     It has no name and belongs to no folder, so nothing of it is left when both are gone, however they went.
     """
 
     def __init__(self, descriptor: int, image_size: int) -> None:
         self._memory = mmap.mmap(descriptor, self.size(image_size))
-        self._at = np.frombuffer(self._memory, np.int64, 1)
+        self._header = np.frombuffer(self._memory, np.int64, 2)
         self._slot_bytes = 3 * room(image_size)
 
     @staticmethod
@@ -81,11 +83,19 @@ class Slots:
 
     @property
     def at(self) -> int:
-        return int(self._at[0])
+        return int(self._header[0])
 
     @at.setter
     def at(self, number: int) -> None:
-        self._at[0] = number
+        self._header[0] = number
+
+    @property
+    def signs(self) -> int:
+        """How many signs of life there were; only another number means something."""
+        return int(self._header[1])
+
+    def give_sign(self) -> None:
+        self._header[1] += 1
 
     def pixels(self, slot: int, height: int, width: int) -> npt.NDArray[np.uint8]:
         """The pixels of a slot, uint8 (height, width, 3), in place."""
@@ -107,6 +117,8 @@ def main() -> None:
             connection.send(_in_a_line(error))
             return
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if orders.patient:
+            when_going_on(lambda: _begin_anew(orders, slots))
         _serve(connection, orders, slots)
 
 
@@ -125,6 +137,12 @@ def _serve(connection: Connection, orders: Orders, slots: Slots) -> None:
         answers = [_answer(task, orders, slots) for task in tasks]
         slots.at = NOTHING
         connection.send(answers)
+
+
+def _begin_anew(orders: Orders, slots: Slots) -> None:
+    """The time limit counts from here: what reads is on a long way, and gets on."""
+    slots.give_sign()
+    signal.setitimer(signal.ITIMER_REAL, orders.timeout_seconds)
 
 
 def _answer(task: Task, orders: Orders, slots: Slots) -> Answer | bytes | str:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from bluebird.errors import UnreadablePictureError
 from bluebird.pixels.decode import read_file
-from bluebird.search.found import Found
+from bluebird.search.found import Found, going_on
 
 
 class Files:
@@ -65,6 +65,13 @@ class Hostile:
 
     def sleep(self, number: int) -> None:
         time.sleep(1000)
+
+    def approach(self, number: int) -> bytes:
+        """A long way, of which each step is short."""
+        for _ in range(10):
+            time.sleep(0.3)
+            going_on()
+        return self.good(number)
 
     def compute(self, number: int) -> None:
         pow(3, 10**10)  # one step of Python's: no other thread of the process ever runs

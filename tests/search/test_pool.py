@@ -103,6 +103,16 @@ def test_a_decoder_deaf_to_its_alarm_is_ended_all_the_same(monkeypatch: pytest.M
     assert [decoded.error for decoded in got] == ["", "gave up after 0.3 s", ""]
 
 
+@pytest.mark.parametrize(("patient", "error"), [(True, ""), (False, "gave up after 1.5 s")])
+def test_on_a_long_way_the_time_limit_is_that_of_each_step(
+    patient: bool, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bluebird.search.pool._GRACE_SECONDS", 0.2)
+    with DecodePool(Hostile(), SIZE, timeout_seconds=1.5, patient=patient) as pool:
+        got = list(pool.decode(["good/0", "approach/1", "good/2"]))
+    assert [decoded.error for decoded in got] == ["", error, ""]
+
+
 @pytest.mark.parametrize("kind", ["leave", "crash", "odd"])
 def test_workers_that_cannot_begin_are_said_in_one_line(kind: str) -> None:
     pool = DecodePool(Unborn(kind=kind), SIZE)

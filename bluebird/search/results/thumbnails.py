@@ -17,9 +17,10 @@ SIDE_PX = 224
 def thumbnails(source: Source, num_workers: int, timeout_seconds: float) -> Iterator[Thumbnails]:
     """What gives JPEGs of at most `SIDE_PX`, decoded in processes with the scan's limits of time and memory.
 
-    A picture that was scored may be gone by now, or hang its decoder; there is None for it.
+    A picture that was scored may be gone by now, hang its decoder, or lie so deep in a compressed archive that a page
+    is not worth the way; there is None for it.
     """
-    with DecodePool(source, SIDE_PX, num_workers, timeout_seconds) as pool:
+    with DecodePool(source, SIDE_PX, num_workers, timeout_seconds, patient=False) as pool:
 
         def make(names: Sequence[str]) -> Iterator[bytes | None]:
             for decoded in pool.decode(names):

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import tarfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
 from bluebird.errors import UnreadablePictureError
+from bluebird.search.found import going_on
 from bluebird.search.sources.disk import reason_of
 from bluebird.search.sources.members import BROKEN, MAX_MEMBER_BYTES, Member, Numbering, check_readable
 
 _MAGIC: dict[bytes, Callable[[Path], object]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _PADDING = 1 << 20  # tar files end in zeros, of which there are 20 blocks by custom
 _MAX_HEADER = 1 << 20  # bytes; a name or the like, which the library reads as a whole
+_STEP = 16 << 20  # bytes, unpacked in a second or two at worst
 _MAX_RATIO = 100  # unpacked bytes to packed ones; of photos it is 1, of a bomb up to a thousand
 
 
@@ -30,6 +34,7 @@ class Tar:
 
     def __init__(self, file: IO[bytes], limit: int | None) -> None:
         self._file = file
+        self._seek = file.seek if limit is None else partial(_unpack_to, file)
         self._tar = tarfile.TarFile(fileobj=cast(IO[bytes], _Bounded(file, limit)))
         self._rest = _walk(self._tar)
         self._places: dict[str, tuple[str, int, int]] = {}  # name in the tar, first byte, number of bytes
@@ -55,7 +60,7 @@ class Tar:
         original, start, size = self._find(name)
         check_readable(name, original, size)
         try:
-            self._file.seek(start)
+            self._seek(start)
             data = self._file.read(size)
         except BROKEN as error:
             raise UnreadablePictureError(name, f"cannot be unpacked: {reason_of(error)}") from None
@@ -76,6 +81,7 @@ class Tar:
             found = next(self._rest, None)
             if found is None:
                 raise UnreadablePictureError(name, "no such file in the archive")
+            going_on()
             self._places[found[0]] = (found[1].name, found[1].offset_data, found[1].size)
         return self._places[name]
 
@@ -103,7 +109,18 @@ class _Bounded:
             raise tarfile.ReadError(
                 f"packed more tightly than any picture: {unpacked} up to the next file; unpack it first"
             )
-        return self._file.seek(place)
+        return self._file.seek(place) if self._limit is None else _unpack_to(self._file, place)
+
+
+def _unpack_to(file: IO[bytes], place: int) -> int:
+    """Seek in a compressed file, which is to unpack all up to there, in steps of which each is a sign of life."""
+    at = file.tell()
+    if place < at - io.DEFAULT_BUFFER_SIZE:  # nearer, it is in the buffer still
+        at = file.seek(0)
+    while place - at > _STEP and (reached := file.seek(at + _STEP)) > at:
+        at = reached
+        going_on()
+    return file.seek(place)
 
 
 def _walk(tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:

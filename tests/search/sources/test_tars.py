@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import random
 import sys
 import tarfile
 import tracemalloc
@@ -143,6 +144,24 @@ def test_a_compressed_tar_read_in_order_is_unpacked_once(
     assert _rewinds(lambda: list(source)) <= 1
     assert _rewinds(read(names)) <= 1
     assert _rewinds(read(names[::-1])) > 50  # so the count does count
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz"])
+def test_on_the_way_through_a_compressed_tar_signs_are_given(
+    tmp_path: Path, make_archive: MakeArchive, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bluebird.search.sources.tars._STEP", 10_000)
+    signs: list[None] = []
+    monkeypatch.setattr("bluebird.search.found._listeners", [lambda: signs.append(None)])
+    noise = random.Random(0).randbytes(100_000)
+    path = make_archive(tmp_path / f"a.tar.{ending}", {"first.jpg": noise, "last.jpg": b"here"})
+    source = ArchiveSource(path, "a")
+    assert source.read("a!last.jpg") == b"here"
+    assert 10 <= len(signs) < 20
+    signs.clear()
+    assert source.read("a!first.jpg") == noise
+    assert source.read("a!last.jpg") == b"here"
+    assert len(signs) < 12
 
 
 def _rewinds(action: Callable[[], object]) -> int:
