@@ -15,7 +15,6 @@ from datetime import datetime
 from html import escape
 from importlib.resources import files
 from itertools import groupby, islice
-from operator import itemgetter
 from pathlib import Path
 from string import Template
 from typing import Any, TextIO
@@ -101,9 +100,7 @@ class _Writer:
 
     def _flush(self) -> None:
         self.file.write(json_block("cards", self.cards))
-        by_name = sorted(range(len(self.names)), key=self.names.__getitem__)  # archives are read best in order
-        made = zip(by_name, self.thumbnails([self.names[place] for place in by_name]), strict=True)
-        pictures = [b64encode(picture or b"").decode() for _, picture in sorted(made, key=itemgetter(0))]
+        pictures = (b64encode(picture or b"").decode() for picture in self.thumbnails(self.names))
         self.file.write('<script type="text/plain" class="pictures">' + "\n".join(pictures) + "</script>\n")
         self.cards, self.names = [], []
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from bluebird.pixels.thumbnail import thumbnail
 from bluebird.search.found import Source
-from bluebird.search.pool import DecodePool
+from bluebird.search.pool import Decoded, DecodePool
 from bluebird.search.results.page import Thumbnails
 
 SIDE_PX = 224
@@ -23,8 +23,12 @@ def thumbnails(source: Source, num_workers: int, timeout_seconds: float) -> Iter
     with DecodePool(source, SIDE_PX, num_workers, timeout_seconds, patient=False) as pool:
 
         def make(names: Sequence[str]) -> Iterator[bytes | None]:
-            for decoded in pool.decode(names):
-                pixels, facts = decoded.pixels, decoded.facts
-                yield None if pixels is None or facts is None else thumbnail(pixels, facts)
+            in_order = sorted(set(names))  # archives are read best in order
+            made = {decoded.name: _jpeg(decoded) for decoded in pool.decode(in_order)}
+            return map(made.__getitem__, names)
 
         yield make
+
+
+def _jpeg(decoded: Decoded) -> bytes | None:
+    return None if decoded.pixels is None or decoded.facts is None else thumbnail(decoded.pixels, decoded.facts)

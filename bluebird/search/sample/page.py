@@ -72,8 +72,7 @@ def mixed(best: int, drawn: int, seed: int) -> list[int]:
 
 def _cards(plan: Plan, paths: Sequence[str], base: Path, thumbnails: Thumbnails) -> Iterator[str]:
     names = [original(path) for path in paths]
-    by_name = sorted(range(len(names)), key=names.__getitem__)  # archives are read best in order
-    pictures = dict(zip(by_name, thumbnails([names[place] for place in by_name]), strict=True))
+    pictures = list(thumbnails(names))
     for number, place in enumerate(mixed(len(plan.best), len(plan.drawn), plan.seed), 1):
         yield _card(number, place, pictures[place], names[place], address(base / names[place]))
 
